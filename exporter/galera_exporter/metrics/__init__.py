@@ -1,0 +1,1 @@
+"""What is published: the catalog and the collector over it."""

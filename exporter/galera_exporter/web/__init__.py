@@ -1,0 +1,1 @@
+"""The HTTP side: a hardened server, its authentication, and the status page."""

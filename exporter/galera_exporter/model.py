@@ -81,7 +81,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class NodeSample:
-    """One ``SHOW GLOBAL STATUS LIKE 'wsrep\\_%'``, parsed.
+    r"""One ``SHOW GLOBAL STATUS LIKE 'wsrep\_%'``, parsed.
 
     Ids and seqnos that the server calls undefined (2^64-1 and all from 2^63
     on) are -1. ``raw`` has each variable under its own name in lower case, as the server

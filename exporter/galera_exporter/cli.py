@@ -1,0 +1,75 @@
+"""``galera-exporter``: arguments to subcommands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from galera_exporter import __version__, arguments
+from galera_exporter.config import Resolved
+from galera_exporter.errors import ConfigError
+
+_ABOUT = """\
+Prometheus exporter for one node of a MariaDB Galera Cluster, and its heartbeat in etcd.
+Start one beside each node:
+
+  galera-exporter run --mariadb.socket=/run/mysqld/mysqld.sock \\
+      --mariadb.password-file=/etc/galera-exporter/password \\
+      --etcd.endpoints=http://etcd-0:2379,http://etcd-1:2379,http://etcd-2:2379
+
+then read http://localhost:10104/ and http://localhost:10104/metrics.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of galera-exporter."""
+    top = arguments.Parser(
+        prog="galera-exporter",
+        description=_ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"galera-exporter {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, words in (
+        ("run", "run the sidecar of one node"),
+        ("check-config", "check the configuration, print it with the origin of each value, and exit"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=words,
+            description=words.capitalize() + ".",
+            epilog=arguments.SOURCES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        arguments.add_options(command, sidecar=True)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status is 0, 1 for a failure at start, or 2 for a faulty configuration."""
+    try:
+        parsed, resolved = arguments.resolve(
+            parser(), sys.argv[1:] if argv is None else argv, os.environ, socket.gethostname()
+        )
+        if parsed.command == "check-config":
+            return _check(resolved)
+        # The sidecar loads the libraries of MariaDB and etcd: not before the configuration is known to be good.
+        from galera_exporter.sidecar import run  # noqa: PLC0415 - see above
+
+        return run(resolved.config)
+    except ConfigError as error:
+        sys.stderr.write(arguments.report("galera-exporter", error))
+        return 2
+
+
+def _check(resolved: Resolved) -> int:
+    width = max(len(name) for name, _, _ in resolved.origins)
+    for name, text, origin in resolved.origins:
+        sys.stdout.write(f"{name:{width}}  {text or '-'}  ({origin})\n")
+    sys.stdout.write("\nThe configuration is good.\n")
+    return 0

@@ -1,0 +1,24 @@
+"""Real servers on loopback, for tests, the demo and the benchmarks.
+
+Every server runs in a process group of its own, below one scratch folder, on ports that are
+reserved as long as its lab object lives. A warden process ends what is left if this process dies.
+"""
+
+from lab.etcd import EtcdCluster, EtcdMember
+from lab.galera import GaleraCluster
+from lab.mariadb import GaleraNode
+from lab.ports import Ports
+from lab.process import LabTimeoutError, Process, wait_until
+from lab.scratch import scratch
+
+__all__ = [
+    "EtcdCluster",
+    "EtcdMember",
+    "GaleraCluster",
+    "GaleraNode",
+    "LabTimeoutError",
+    "Ports",
+    "Process",
+    "scratch",
+    "wait_until",
+]

@@ -1,0 +1,44 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON := .venv/bin/python
+DEMO ?= live
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: help setup demo test lint unit bench lock docs clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  DEMO=tour make demo plays a story of faults and ends; make demo alone runs until Ctrl-C."
+
+setup: ## install what the other commands need (Debian packages as root, .venv)
+	@.ci/setup
+
+demo: setup ## start 3 etcd, 3 MariaDB Galera nodes, 3 sidecars, Prometheus and Alertmanager on loopback
+	@PYTHONPATH=tests $(PYTHON) -m demo $(if $(filter tour,$(DEMO)),--tour)
+
+test: setup lint ## lint, types, contracts, and all tests, real servers included
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+lint: setup ## ruff, mypy, import-linter, shellcheck
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache
+	shellcheck .ci/setup .ci/run
+
+unit: setup ## only the tests that start no server
+	$(PYTHON) -m pytest -n 2 -m "not servers"
+
+bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
+	@PYTHONPATH=tests $(PYTHON) -m bench
+
+docs: setup ## write docs/metrics.md from the catalog
+	$(PYTHON) docs/metrics.py
+
+lock: setup ## resolve the dependencies anew, with hashes
+	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml
+	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes --group dev \
+	  -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean: ## remove what was built
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

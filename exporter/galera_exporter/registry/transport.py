@@ -1,0 +1,159 @@
+"""HTTP to etcd with one time limit for the whole exchange, and one size limit for the answer.
+
+``requests`` limits each read of the socket, not the exchange: a server that sends one byte
+a second holds its caller for hours. Here the limit of a request covers connect, TLS
+handshake, headers and body together. Nothing comes from the environment: no proxy, no
+``.netrc``; redirects and cookies are refused.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from galera_exporter.settings import EtcdSettings
+
+MAX_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes. 128 nodes need 200 KiB. Parsing takes about four times the size, and the container has 64 MiB."""
+
+CHUNK: Final = 64 * 1024
+
+
+class AnswerTooLargeError(requests.RequestException):
+    """The answer is larger than MAX_ANSWER; the rest was not read."""
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads a socket until a deadline: each read gets the time that is left, not the whole limit anew."""
+
+    def __init__(self, sock: socket.socket, stream: io.RawIOBase, limit: float) -> None:
+        self._sock = sock
+        self._stream = stream
+        self._deadline = time.monotonic() + limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("the answer did not end in time")
+        self._sock.settimeout(remaining)
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """A response whose headers and body together get the time limit that urllib3 set on the socket."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        limit = sock.gettimeout()
+        if limit is not None:
+            self.fp = io.BufferedReader(_TimedReader(sock, self.fp.detach(), limit))
+
+
+class _Connection(HTTPConnection):
+    response_class = _TimedResponse
+
+
+class _TLSConnection(HTTPSConnection):
+    response_class = _TimedResponse
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class BoundedSession(requests.Session):
+    """A ``requests.Session`` for etcd endpoints; ``timeout`` of a request is the limit of all of it, in seconds."""
+
+    def __init__(self, settings: EtcdSettings) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.clear()
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
+        self.mount("http://", _Adapter(pool_connections=8, pool_maxsize=2))
+        self.mount("https://", _Adapter(pool_connections=8, pool_maxsize=2))
+        if settings.tls_ca is not None:
+            self.verify = str(settings.tls_ca)
+        if settings.tls_cert is not None:
+            self.cert = (str(settings.tls_cert), str(settings.tls_key)) if settings.tls_key else str(settings.tls_cert)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send, and read the whole answer within the limits.
+
+        Raises:
+            AnswerTooLargeError: the answer is larger than MAX_ANSWER.
+            requests.RequestException: as the session does, a limit passed in the body included.
+        """
+        limit: float = kwargs["timeout"]
+        kwargs |= {"timeout": urllib3.Timeout(total=limit), "stream": True, "allow_redirects": False}
+        response = super().send(request, **kwargs)
+        response._content = _read(response, request)  # noqa: SLF001  # the one way to hand requests a body that was read with limits
+        response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001  # private to requests, set together with _content
+        response.encoding = "utf-8"  # or requests would guess, at length, from the body
+        return response
+
+
+def _read(response: requests.Response, request: requests.PreparedRequest) -> bytes:
+    body = bytearray()
+    try:
+        for chunk in response.raw.stream(CHUNK, decode_content=False):
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                response.close()
+                raise AnswerTooLargeError(request=request)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.ReadTimeout(error, request=request) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error, request=request) from error
+    return bytes(body)
+
+
+def reason_in_words(error: BaseException) -> str:
+    """Return the innermost cause of a failed exchange in a few words, e.g. ``Connection refused``."""
+    seen: set[int] = set()
+    words = type(error).__name__
+    step: object = error
+    while isinstance(step, BaseException) and id(step) not in seen:
+        seen.add(id(step))
+        words = getattr(step, "strerror", None) or words
+        if isinstance(step, TimeoutError):
+            words = "no answer in time"
+        inner = next((part for part in step.args if isinstance(part, BaseException)), None)
+        step = inner or getattr(step, "reason", None) or step.__cause__ or step.__context__
+    return str(words)
+
+
+def never_sent(error: BaseException | None) -> bool:
+    """Whether a failed exchange ended before a byte of the request left: no connection was made."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    inner: object = error.args[0] if error is not None and error.args else None
+    cause = inner.reason if isinstance(inner, urllib3.exceptions.MaxRetryError) else inner
+    return isinstance(cause, urllib3.exceptions.NewConnectionError)

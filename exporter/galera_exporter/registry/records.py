@@ -104,7 +104,10 @@ def encode(record: NodeRecord) -> bytes:
 
 
 def decode(value: bytes, node: str) -> NodeRecord | None:
-    """Return the record of ``node``; None where the value is foreign: no JSON object, no schema, another node. Total."""
+    """Return the record of ``node``, None where the value is foreign. Total.
+
+    Foreign is what is too large, no JSON object, without a schema, or of another node.
+    """
     if len(value) > MAX_VALUE:
         return None
     try:
@@ -163,6 +166,6 @@ def _number(record: Mapping[str, Any], field: str, unknown: int) -> int:
 
 def _member(record: Mapping[str, Any], field: str, unknown: E) -> E:
     try:
-        return type(unknown)(record.get(field))
+        return type(unknown)(_text(record, field))
     except ValueError:
         return unknown

@@ -1,0 +1,209 @@
+"""The sidecar's loop with etcd: read the registry each second, keep the own key, answer scrapes from memory."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from galera_exporter.errors import RegistryError, RegistryReason
+from galera_exporter.model import NodeRecord, RegistryReading
+from galera_exporter.registry.etcd import Etcd
+from galera_exporter.registry.keyvalue import Range
+from galera_exporter.registry.registration import Registration
+from galera_exporter.registry.tally import BeatCounts, Tally
+from galera_exporter.registry.view import Tracker
+from galera_exporter.settings import EtcdSettings
+
+log = logging.getLogger(__name__)
+
+TICK: Final = 1.0
+"""Seconds between two reads of the prefix."""
+
+LONGEST_BEAT: Final = 3.0
+"""Seconds between two writes of the own key; a third of the TTL where that is less."""
+
+
+class Heartbeat:
+    """Reads the registry and keeps this node's key in it, on a thread of its own.
+
+    ``describe`` gives the record to write, None while the database gives no sign of life:
+    the key is then left to expire, for a node's key says that the node answers. ``members``
+    gives the member UUIDs of the own Galera view, None where it is not known. ``clock`` is monotonic,
+    ``wall`` counts seconds since the epoch. ``etcd`` belongs to this object's thread from
+    ``start`` to ``close``; who made it closes it afterwards.
+    """
+
+    def __init__(
+        self,
+        etcd: Etcd,
+        settings: EtcdSettings,
+        node: str,
+        owner: str,
+        describe: Callable[[], NodeRecord | None],
+        members: Callable[[], frozenset[str] | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._etcd = etcd
+        self._settings = settings
+        self._node = node
+        self._describe = describe
+        self._members = members
+        self._clock = clock
+        self._wall = wall
+        self._interval = min(LONGEST_BEAT, settings.ttl / 3)
+        self._tick = min(TICK, self._interval)
+        self._registration = Registration(etcd, settings, node, owner)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._next_beat = float("-inf")
+        self._said: dict[str, set[str]] = {}
+        self._lock = threading.Lock()  # guards all below: the loop writes, scrapes read
+        self._tracker = Tracker(settings.prefix)
+        self._tally = Tally()
+        self._read_fault: tuple[RegistryReason | None, str] | None = (None, "etcd was not read yet")
+        self._beat_fault: tuple[RegistryReason, str] | None = None
+        self._read_at: float | None = None
+        self._read_wall: float | None = None
+        self._read_seconds: float | None = None
+        self._registered = False
+
+    def start(self) -> None:
+        """Start the loop. Returns at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the loop. The key goes at once where the database is gone, else with its TTL: a restart takes it over.
+
+        Returns when the loop has ended, at the latest after the time of two calls to etcd.
+        """
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(2 * self._etcd.budget)
+
+    def reading(self) -> RegistryReading:
+        """Return the registry as the loop last read it, with the ages of this moment. Asks nobody."""
+        members = self._members()
+        with self._lock:
+            now = self._clock()
+            reason, detail = self._read_fault or self._beat_fault or (None, "")
+            up = self._read_fault is None
+            stale = 0.0 if self._read_at is None else now - self._read_at
+            if up and stale > max(self._settings.ttl, 2 * self._etcd.budget):
+                up, reason, detail = False, RegistryReason.TIMEOUT, f"the last read of etcd was {stale:.0f} s ago"
+            return RegistryReading(
+                up=up,
+                view=self._tracker.view_at(now, members),
+                reason=reason,
+                detail=detail,
+                last_success=self._read_wall,
+                request_seconds=self._read_seconds,
+                registered=self._registered,
+                heartbeat_last_success=self._tally.last_success,
+            )
+
+    def counts(self) -> BeatCounts:
+        """Return what was counted of the writes of the own key."""
+        with self._lock:
+            return self._tally.counts()
+
+    def tick(self) -> None:
+        """Do one round: read, and write where it is time, or where the own key has gone."""
+        started = self._clock()
+        try:
+            found = self._etcd.range(self._settings.prefix)
+        except RegistryError as error:
+            self._not_read(error, due=started >= self._next_beat)
+            return
+        now = self._clock()
+        owned = self._registration.owns(found)
+        with self._lock:
+            lost = self._registered and not owned
+            self._tracker.observe(found, now)
+            self._read_fault = None
+            self._read_at = now
+            self._read_wall = self._wall()
+            self._read_seconds = now - started
+            self._registered = owned
+        self._fine("etcd", "etcd answers: revision %d", found.revision)
+        if lost:
+            self._trouble("key", "lost", "the key of node %s has gone from etcd", self._node)
+        if lost or now >= self._next_beat:
+            self._beat(found)
+
+    def _beat(self, found: Range) -> None:
+        """Write the own key, building on what was just read."""
+        record = self._describe()
+        started = self._clock()
+        self._next_beat = started + self._interval
+        if record is None:
+            text = "the database gives no sign of life: the key of node %s is left to expire within %d s"
+            self._trouble("key", "silent", text, self._node, self._settings.ttl)
+            return
+        try:
+            self._registration.write(record, found)
+        except RegistryError as error:
+            self._next_beat = started + self._tick
+            with self._lock:
+                self._tally.failed(error.reason)
+                self._beat_fault = (error.reason, str(error))
+            state = str(error) if error.reason is RegistryReason.DUPLICATE else error.reason
+            self._trouble("key", state, "node %s is not registered (%s): %s", self._node, error.reason, error)
+            return
+        with self._lock:
+            self._tally.wrote(self._clock() - started, self._wall())
+            self._beat_fault = None
+            self._registered = True
+        self._fine("key", "node %s is registered", self._node)
+
+    def _not_read(self, error: RegistryError, *, due: bool) -> None:
+        with self._lock:
+            self._read_fault = (error.reason, str(error))
+            if due:
+                self._tally.failed(error.reason)
+        self._trouble("etcd", error.reason, "etcd is not readable (%s): %s", error.reason, error)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            started = self._clock()
+            try:
+                self.tick()
+            except Exception as error:  # noqa: BLE001  # the loop outlives every fault of a part that it calls
+                self._survive(error)
+            else:
+                self._said.pop("loop", None)
+            self._stop.wait(max(0.0, started + self._tick - self._clock()))
+        self._leave()
+
+    def _leave(self) -> None:
+        """End the lease where the database is gone: nobody has to wait for the TTL to see that."""
+        try:
+            if self._describe() is None:
+                self._registration.withdraw()
+        except RegistryError as error:
+            log.warning("the key of node %s is left to expire (%s): %s", self._node, error.reason, error)
+        except Exception as error:  # noqa: BLE001  # as in the loop
+            self._survive(error)
+
+    def _survive(self, error: Exception) -> None:
+        with self._lock:
+            self._tally.failed(RegistryReason.OTHER)
+            self._beat_fault = (RegistryReason.OTHER, f"{type(error).__name__} in the loop")
+        self._trouble("loop", type(error).__name__, "the heartbeat failed and goes on", trace=error)
+
+    def _trouble(self, topic: str, state: str, text: str, *args: object, trace: Exception | None = None) -> None:
+        """Log a state of a topic the first time it comes since the topic was fine."""
+        said = self._said.setdefault(topic, set())
+        if state not in said:
+            said.add(state)
+            log.warning(text, *args, exc_info=trace)
+
+    def _fine(self, topic: str, text: str, *args: object) -> None:
+        """Log that a topic is fine, where that was not what was logged last."""
+        if self._said.get(topic) != set():
+            self._said[topic] = set()
+            log.info(text, *args)

@@ -1,0 +1,110 @@
+"""One scrape: readings of all rooms within the scraper's deadline, to one page.
+
+A room that fails costs its own metrics and no others: its
+``galera_exporter_collector_success`` is 0, the page is served.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterable
+
+from prometheus_client import ProcessCollector
+from prometheus_client.registry import CollectorRegistry
+
+from galera_exporter import __version__
+from galera_exporter.metrics import families
+from galera_exporter.metrics.exposition import Exposition
+from galera_exporter.metrics.families import Row
+from galera_exporter.model import CollectorRun, DatabaseReading
+from galera_exporter.node import Node
+from galera_exporter.registry.heartbeat import Heartbeat
+
+log = logging.getLogger(__name__)
+
+
+class MetricsPage:
+    """Makes the page of /metrics. Safe to call from many threads."""
+
+    def __init__(
+        self,
+        node: Node,
+        heartbeat: Heartbeat | None,
+        reload_ok: Callable[[], bool | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._node = node
+        self._heartbeat = heartbeat
+        self._reload_ok = reload_ok
+        self._clock = clock
+        self._exposition = Exposition(node.config.labels)
+        self._process = ProcessCollector(registry=CollectorRegistry())
+        self._failing: dict[str, str] = {}
+
+    def render(self, accept: str, timeout: float) -> tuple[bytes, str]:
+        """Return the page and its content type, within about ``timeout`` seconds whatever the servers do."""
+        began = self._clock()
+        rows: list[Row] = []
+        reading = self._node.database(timeout)
+        runs = dict(reading.runs)
+        rows.extend(families.database(reading))
+        self._add_database(rows, runs, reading)
+        if self._node.config.datadir is not None:
+            left = max(timeout - (self._clock() - began), 0.05)
+            runs["datadir"] = self._collect("datadir", rows, lambda: self._datadir(left))
+        if self._heartbeat is not None:
+            heartbeat = self._heartbeat
+            runs["registry"] = self._collect("registry", rows, lambda: self._registry(heartbeat))
+        rows.extend(self._own(runs))
+        return self._exposition.encode(rows, self._process.collect(), accept)
+
+    def _add_database(self, rows: list[Row], runs: dict[str, CollectorRun], reading: DatabaseReading) -> None:
+        config = self._node.config
+        parts: dict[str, Callable[[], Iterable[Row]]] = {}
+        if (sample := reading.sample) is not None:
+            parts["status"] = lambda: (
+                *families.status(sample, queue_stats=config.queue_stats),
+                *families.raw_status(sample, export=config.raw_variables),
+            )
+        if sample is not None and (variables := reading.variables) is not None:
+            parts["variables"] = lambda: families.variables(variables, sample)
+        if sample is not None and (members := reading.members) is not None:
+            parts["members"] = lambda: families.members(members)
+        for name, make in parts.items():
+            made = self._collect(name, rows, make)
+            if not made.success:
+                runs[name] = made
+        if self._node.expected:
+            rows.append(families.one("galera_expected_cluster_size", self._node.expected))
+
+    def _datadir(self, timeout: float) -> Iterable[Row]:
+        facts = self._node.datadir(timeout)
+        return families.datadir(facts) if facts is not None else ()
+
+    def _registry(self, heartbeat: Heartbeat) -> Iterable[Row]:
+        yield from families.registry(heartbeat.reading())
+        yield from families.heartbeat(heartbeat.counts())
+
+    def _collect(self, name: str, rows: list[Row], make: Callable[[], Iterable[Row]]) -> CollectorRun:
+        began = self._clock()
+        try:
+            rows.extend(make())
+        except Exception as error:  # noqa: BLE001 - one room's fault must not take the page down
+            text = f"{type(error).__name__}: {error}"
+            if self._failing.get(name) != text:
+                self._failing[name] = text
+                log.warning("collector %s fails: %s", name, text, exc_info=not isinstance(error, OSError))
+            return CollectorRun(success=False, seconds=self._clock() - began)
+        if self._failing.pop(name, None):
+            log.info("collector %s works again", name)
+        return CollectorRun(success=True, seconds=self._clock() - began)
+
+    def _own(self, runs: dict[str, CollectorRun]) -> Iterable[Row]:
+        yield "galera_exporter_collector_success", tuple(((name,), float(run.success)) for name, run in runs.items())
+        yield "galera_exporter_collector_duration_seconds", tuple(((name,), run.seconds) for name, run in runs.items())
+        yield "galera_exporter_build_info", (((__version__, platform.python_version()), 1.0),)
+        if (reload_ok := self._reload_ok()) is not None:
+            yield families.one("galera_exporter_web_config_last_reload_successful", reload_ok)

@@ -1,0 +1,124 @@
+"""This node as its sidecar knows it: the database, the data directory, and the record made of both."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from galera_exporter import __version__
+from galera_exporter.mariadb.sampler import Sampler
+from galera_exporter.model import (
+    ClusterStatus,
+    DatabaseReading,
+    DatadirFacts,
+    NodeRecord,
+    NodeState,
+    Position,
+    PositionSource,
+)
+from galera_exporter.settings import Config
+
+log = logging.getLogger(__name__)
+
+MAX_AGE = 1.0
+"""Seconds: a scrape, the heartbeat and the status page share a sample that is no older."""
+
+_VIEW_MAX_AGE = 10.0
+"""Seconds: longer than three heartbeats; each reads the status."""
+
+
+class Node:
+    """Joins what the rooms know of this node. Safe to call from many threads."""
+
+    def __init__(self, config: Config, sampler: Sampler, read_datadir: Callable[[float], DatadirFacts] | None) -> None:
+        self.config = config
+        self._sampler = sampler
+        self._read_datadir = read_datadir
+        self._largest = 0
+        self._lock = threading.Lock()
+
+    def database(self, timeout: float) -> DatabaseReading:
+        """Return a reading of the database no older than MAX_AGE; waits at most ``timeout`` seconds."""
+        reading = self._sampler.read(MAX_AGE, timeout)
+        if reading.sample is not None and reading.sample.primary:
+            with self._lock:
+                self._largest = max(self._largest, reading.sample.cluster_size)
+        return reading
+
+    def datadir(self, timeout: float) -> DatadirFacts | None:
+        """Return what the data directory's files say; None where none is configured.
+
+        Raises:
+            OSError: the directory cannot be read, or not within ``timeout`` seconds.
+        """
+        return None if self._read_datadir is None else self._read_datadir(timeout)
+
+    @property
+    def expected(self) -> int:
+        """How many nodes the cluster should have: as configured, or else the largest Primary size seen; 0 unknown."""
+        return self.config.expected or self._largest
+
+    def members(self) -> frozenset[str] | None:
+        """Return the UUIDs of the own view's members, without waiting; None where the server does not tell them."""
+        reading = self._sampler.read(_VIEW_MAX_AGE, 0.0)
+        if reading.sample is None or reading.members is None or not reading.sample.connected:
+            return None
+        return frozenset(member.uuid for member in reading.members)
+
+    def describe(self) -> NodeRecord | None:
+        """Return what this node may say of itself in the registry; None without a sign of life.
+
+        A node that answers SQL lives, and so does one that takes a state transfer: it answers
+        no SQL, but its files show it.
+        """
+        reading = self.database(self.config.mariadb.timeout)
+        if reading.sample is not None:
+            return self._record(reading)
+        try:
+            facts = self.datadir(self.config.mariadb.timeout)
+        except OSError:
+            return None  # the scrape's collector tells of it
+        if facts is None or not facts.sst_in_progress:
+            return None
+        return self._joiner(facts)
+
+    def _record(self, reading: DatabaseReading) -> NodeRecord:
+        sample = reading.sample
+        assert sample is not None  # noqa: S101 - the caller checked; for the type checker
+        return NodeRecord(
+            node=self.config.node,
+            owner=self.config.owner,
+            address=self.config.address,
+            status=sample.cluster_status,
+            state=sample.state,
+            position=sample.position,
+            source=PositionSource.STATUS,
+            conf_id=sample.conf_id,
+            size=sample.cluster_size,
+            ready=sample.ready,
+            member_uuid=sample.member_uuid,
+            members=tuple(sorted(member.name for member in reading.members or ())),
+            expected=self.expected,
+            ttl=self.config.etcd.ttl,
+            version=__version__,
+        )
+
+    def _joiner(self, facts: DatadirFacts) -> NodeRecord:
+        return NodeRecord(
+            node=self.config.node,
+            owner=self.config.owner,
+            address=self.config.address,
+            status=ClusterStatus.UNKNOWN,
+            state=NodeState.RECEIVING,
+            position=facts.grastate or Position(),
+            source=PositionSource.GRASTATE if facts.grastate else PositionSource.NONE,
+            conf_id=-1,
+            size=0,
+            ready=False,
+            member_uuid="",
+            members=(),
+            expected=self.expected,
+            ttl=self.config.etcd.ttl,
+            version=__version__,
+        )

@@ -7,18 +7,25 @@ reserved as long as its lab object lives. A warden process ends what is left if 
 from lab.etcd import EtcdCluster, EtcdMember
 from lab.galera import GaleraCluster
 from lab.mariadb import GaleraNode
+from lab.page import Page
 from lab.ports import Ports
 from lab.process import LabTimeoutError, Process, wait_until
 from lab.scratch import scratch
+from lab.sidecar import Sidecar
+from lab.trio import QUICK_EVS, Trio
 
 __all__ = [
+    "QUICK_EVS",
     "EtcdCluster",
     "EtcdMember",
     "GaleraCluster",
     "GaleraNode",
     "LabTimeoutError",
+    "Page",
     "Ports",
     "Process",
+    "Sidecar",
+    "Trio",
     "scratch",
     "wait_until",
 ]

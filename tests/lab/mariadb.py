@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import closing
@@ -108,20 +109,35 @@ class GaleraNode:
             raise RuntimeError(f"{self.name} is running")
         shutil.rmtree(self.datadir, ignore_errors=True)
 
-    def connect(self, **options: Any) -> pymysql.Connection[DictCursor]:
-        """Open a connection, as administrator through the socket unless ``options`` say otherwise."""
-        merged: dict[str, Any] = {
-            "unix_socket": str(self.socket),
-            "user": os_user(),
-            "charset": "utf8mb4",
-            "autocommit": True,
-            "connect_timeout": 5,
-            "read_timeout": 60,
-            "write_timeout": 60,
-            "cursorclass": DictCursor,
-        }
-        merged.update(options)
-        return pymysql.connect(**merged)
+    def connect(
+        self, user: str | None = None, password: str = "", timeout: float = 60
+    ) -> pymysql.Connection[DictCursor]:
+        """Open a connection through the socket, as administrator unless another user is named.
+
+        Raises:
+            OSError: nothing listens.
+            pymysql.MySQLError: the server refuses, or does not answer within ``timeout`` seconds.
+        """
+        connection = pymysql.connect(
+            user=user or os_user(),
+            password=password,
+            charset="utf8mb4",
+            autocommit=True,
+            read_timeout=timeout,
+            write_timeout=timeout,
+            cursorclass=DictCursor,
+            defer_connect=True,
+        )
+        # PyMySQL leaves its own socket open when a connect to a unix socket fails: give it one.
+        own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            own.settimeout(timeout)
+            own.connect(str(self.socket))
+        except OSError:
+            own.close()
+            raise
+        connection.connect(own)
+        return connection
 
     def sql(self, statement: str, *args: Any) -> list[dict[str, Any]]:
         """Run one statement as administrator on a connection of its own and return its rows."""
@@ -132,11 +148,11 @@ class GaleraNode:
     def status(self) -> dict[str, str]:
         """Return the wsrep status variables; empty while the server does not answer."""
         try:
-            with closing(self.connect(read_timeout=3)) as connection, connection.cursor() as cursor:
+            with closing(self.connect(timeout=3)) as connection, connection.cursor() as cursor:
                 cursor.execute("SET SESSION wsrep_sync_wait = 0")
                 cursor.execute(r"SHOW GLOBAL STATUS LIKE 'wsrep\_%'")
                 return {row["Variable_name"].lower(): row["Value"] for row in cursor.fetchall()}
-        except pymysql.MySQLError:
+        except (OSError, pymysql.MySQLError):
             return {}
 
     @property

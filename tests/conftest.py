@@ -1,0 +1,61 @@
+"""Fixtures that start real servers, and the rule that keeps them from being started twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import QUICK_EVS, GaleraCluster, GaleraNode, Trio, scratch
+
+SHARED = "cluster"
+PRIVATE = ("single_node",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all users of the shared cluster to one worker of pytest-xdist (``--dist loadgroup``)."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if SHARED in fixtures:
+            item.add_marker(pytest.mark.xdist_group(SHARED))
+        if SHARED in fixtures or any(name in fixtures for name in PRIVATE):
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture
+def lab_folder() -> Iterator[Path]:
+    """A folder for servers: unlike ``tmp_path``, MariaDB can reach it when root starts it as ``nobody``."""
+    with scratch() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def shared_trio() -> Iterator[Trio]:
+    """Three mariadbd, three etcd, three sidecars, started once per run. Tests take ``cluster``."""
+    with scratch() as folder:
+        trio = Trio(folder, provider_options=QUICK_EVS)
+        try:
+            trio.start()
+            yield trio
+        finally:
+            trio.close()
+
+
+@pytest.fixture
+def cluster(shared_trio: Trio) -> Iterator[Trio]:
+    """The running trio, healthy; whatever the test breaks is mended afterwards."""
+    yield shared_trio
+    shared_trio.restore()
+
+
+@pytest.fixture(scope="module")
+def single_node() -> Iterator[GaleraNode]:
+    """A cluster of one node, for one module."""
+    with scratch() as folder:
+        galera = GaleraCluster(1, folder)
+        try:
+            galera.start()
+            yield galera.nodes[0]
+        finally:
+            galera.close()

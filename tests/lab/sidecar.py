@@ -1,0 +1,128 @@
+"""The real sidecar, as a process of its own, beside a lab node."""
+
+from __future__ import annotations
+
+import os
+import sys
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lab.mariadb import GaleraNode
+from lab.page import Page
+from lab.ports import Ports
+from lab.process import Process, wait_until
+from lab.template import EXPORTER_PASSWORD
+
+SCRAPE_TIMEOUT = 5.0
+# The machine's proxies are not asked for loopback.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Sidecar:
+    """``galera-exporter run`` for one node; ``etcd`` lists endpoints, none: no registry.
+
+    ``flags`` replace or add to the flags it is given by default (name without dashes to text).
+    """
+
+    def __init__(
+        self,
+        node: GaleraNode,
+        folder: Path,
+        *,
+        etcd: Sequence[str] = (),
+        cluster: str = "lab",
+        expected: int = 3,
+        flags: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.node = node
+        self.name = node.name
+        self._ports = Ports()
+        self.port = self._ports.take()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"{node.name}-sidecar.log"
+        self.password_file = folder / f"{node.name}-exporter-password"
+        self.flags = {
+            "node-name": node.name,
+            "cluster-name": cluster,
+            "expected-size": str(expected),
+            "address": node.address,
+            "datadir": str(node.datadir),
+            "mariadb.address": node.address,
+            "mariadb.password-file": str(self.password_file),
+            "web.listen-address": f"127.0.0.1:{self.port}",
+            **({"etcd.endpoints": ",".join(etcd)} if etcd else {}),
+            **(flags or {}),
+        }
+        self._env = dict(env or {})
+        self.process: Process | None = None
+        self.set_password(EXPORTER_PASSWORD)
+
+    def set_password(self, password: str) -> None:
+        """Write the password file that the sidecar reads at each connect."""
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(password)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.process is not None and self.process.alive
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command line."""
+        return (sys.executable, "-m", "galera_exporter", "run", *(f"--{k}={v}" for k, v in self.flags.items()))
+
+    def start(self, timeout: float = 15) -> None:
+        """Start it and wait until it listens."""
+        self.process = Process(self.argv, log=self.log, env=environment(self._env))
+        self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
+
+    def wait(self, predicate: Callable[[], object], timeout: float, what: str) -> None:
+        """Wait for something about this sidecar; raises at once when its process ends."""
+
+        def look() -> bool:
+            if not self.alive:
+                raise RuntimeError(f"sidecar of {self.name} ended:\n{self.log.read_text()[-4000:]}")
+            return bool(predicate())
+
+        wait_until(look, timeout, f"sidecar of {self.name} {what}", [self.log])
+
+    def get(self, path: str = "/metrics", timeout: float = SCRAPE_TIMEOUT + 1) -> str:
+        """Fetch a page; raises OSError (also for an HTTP error)."""
+        request = urllib.request.Request(  # noqa: S310 - the URL is our own, on loopback
+            self.url + path, headers={"X-Prometheus-Scrape-Timeout-Seconds": f"{SCRAPE_TIMEOUT:g}"}
+        )
+        with _OPENER.open(request, timeout=timeout) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def metrics(self) -> Page:
+        """Scrape it once."""
+        return Page.parse(self.get())
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self.process is not None:
+            self.process.stop(10)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+
+    def close(self) -> None:
+        """Kill it and give its port back."""
+        self.kill()
+        self._ports.close()
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what would configure a sidecar or a proxy, plus ``extra``."""
+    kept = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("GALERA_EXPORTER_", "POD_")) and not name.lower().endswith("_proxy")
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}

@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable
 
-from prometheus_client import ProcessCollector
+from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
 from galera_exporter import __version__
@@ -41,7 +41,9 @@ class MetricsPage:
         self._reload_ok = reload_ok
         self._clock = clock
         self._exposition = Exposition(node.config.labels)
-        self._process = ProcessCollector(registry=CollectorRegistry())
+        nowhere = CollectorRegistry()
+        self._process = ProcessCollector(registry=nowhere)
+        self._platform = PlatformCollector(registry=nowhere)
         self._failing: dict[str, str] = {}
 
     def render(self, accept: str, timeout: float) -> tuple[bytes, str]:
@@ -59,7 +61,7 @@ class MetricsPage:
             heartbeat = self._heartbeat
             runs["registry"] = self._collect("registry", rows, lambda: self._registry(heartbeat))
         rows.extend(self._own(runs))
-        return self._exposition.encode(rows, self._process.collect(), accept)
+        return self._exposition.encode(rows, (*self._process.collect(), *self._platform.collect()), accept)
 
     def _add_database(self, rows: list[Row], runs: dict[str, CollectorRun], reading: DatabaseReading) -> None:
         config = self._node.config
@@ -92,7 +94,7 @@ class MetricsPage:
         began = self._clock()
         try:
             rows.extend(make())
-        except Exception as error:  # noqa: BLE001 - one room's fault must not take the page down
+        except Exception as error:
             text = f"{type(error).__name__}: {error}"
             if self._failing.get(name) != text:
                 self._failing[name] = text

@@ -6,6 +6,8 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 
+from prometheus_client.utils import floatToGoString
+
 from galera_exporter.mariadb.options import flow_control_limits
 from galera_exporter.mariadb.status import evs_latency, evs_state, list_length, number
 from galera_exporter.metrics.catalog import CATALOG
@@ -178,6 +180,6 @@ def heartbeat(counts: BeatCounts) -> Iterator[Row]:
     """The writer's side of the registry."""
     yield one("galera_heartbeat_writes_total", counts.writes)
     yield "galera_heartbeat_failures_total", tuple(((reason,), float(n)) for reason, n in counts.failures.items())
-    bounds = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
+    bounds = (*map(floatToGoString, BOUNDS), "+Inf")
     buckets = tuple(((bound,), float(n)) for bound, n in zip(bounds, counts.buckets, strict=True))
     yield "galera_heartbeat_duration_seconds", (*buckets, (("sum",), counts.seconds))

@@ -1,0 +1,120 @@
+"""``galeractl reset``: forget all that the registry has of one cluster."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+from galera_exporter.galeractl.command import Command, Context
+from galera_exporter.galeractl.exits import Exit, RefusedError
+from galera_exporter.galeractl.roster import connect
+from galera_exporter.galeractl.terminal import Cell, Terminal, printable
+from galera_exporter.registry.etcd import Etcd
+from galera_exporter.registry.keyvalue import Pair, absent, delete, prefix_end
+from galera_exporter.registry.records import LIVE, Kind, classify
+
+_BATCH: Final = 100
+"""Operations of one transaction; etcd allows 128 (--max-txn-ops)."""
+
+DESCRIPTION: Final = """\
+Show every key that the registry has below this cluster's prefix, /galera/v1/NAMESPACE/CLUSTER/,
+ask, and remove exactly these. Keys outside of the prefix are never touched, and no database is.
+
+While a node lives (its key under live/ exists) nothing is removed: a living node writes its keys again
+at its next heartbeat, about 3 s later, so all a reset would do is to blink. --while-alive does it
+nevertheless, for instance to be rid of a node that another program keeps alive.
+
+exit status:
+  0  removed, or there was nothing to remove
+  1  a node came alive while keys were being removed: some are still there
+  2  etcd does not serve
+  3  refused: nodes are alive, or nobody confirmed
+  64 wrong usage   70 a fault of galeractl
+
+examples:
+  galeractl reset --namespace shop --cluster-name galera
+  galeractl reset --yes
+"""
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+    parser.add_argument("--while-alive", action="store_true", help="remove the keys of living nodes too")
+
+
+def run(context: Context, arguments: argparse.Namespace) -> int:
+    """Show, ask, remove; see DESCRIPTION."""
+    prefix = context.config.etcd.prefix
+    with closing(connect(context.config.etcd)) as etcd:
+        pairs = etcd.range(prefix).pairs
+        if not pairs:
+            context.out.write(f"There is no key below {prefix}: nothing to remove.\n")
+            return Exit.HEALTHY
+        context.out.write(_page(context.out, prefix, pairs))
+        alive = [node for kind, node in (classify(prefix, pair.key) for pair in pairs) if kind is Kind.LIVE]
+        if alive and not arguments.while_alive:
+            names = ", ".join(printable(node) for node in alive)
+            raise RefusedError(
+                f"{len(alive)} node{'s are' if len(alive) > 1 else ' is'} alive: {names}. Their sidecars would "
+                "write the keys again within a heartbeat (3 s). Stop them first, or add --while-alive"
+            )
+        if not arguments.yes:
+            _confirm(context, len(pairs), context.config.etcd.cluster)
+        kept = _remove(etcd, prefix, pairs, while_alive=arguments.while_alive)
+    removed = len(pairs) - len(kept)
+    context.out.write(f"Removed {removed} key{'s' * (removed != 1)} below {prefix}\n")
+    if kept:
+        context.out.write(f"Not removed, for a node came alive in the meantime: {len(kept)} keys\n")
+        return Exit.DEGRADED
+    if alive:
+        context.out.write("Living nodes write their keys again within a heartbeat (3 s).\n")
+    return Exit.HEALTHY
+
+
+def _page(terminal: Terminal, prefix: str, pairs: Sequence[Pair]) -> str:
+    rows: list[list[Cell | str]] = []
+    for pair in pairs:
+        kind, node = classify(prefix, pair.key)
+        held = Cell("leased" if pair.lease else "none", "fair" if kind is Kind.LIVE else "")
+        what = {Kind.LIVE: "alive", Kind.NODES: "last known", Kind.OTHER: "protocol", Kind.FOREIGN: "foreign"}[kind]
+        rows.append([_text(pair.key), what, node or "-", held, f"{len(pair.value)} B"])
+    return terminal.table(("KEY", "WHAT", "NODE", "LEASE", "SIZE"), rows) + "\n\n"
+
+
+def _text(key: bytes) -> str:
+    return printable(key.decode("utf-8", "backslashreplace"))
+
+
+def _confirm(context: Context, count: int, cluster: str) -> None:
+    """Return if the person types the cluster's name; RefusedError otherwise, or where there is no person."""
+    if not sys.stdin.isatty():
+        raise RefusedError("nobody can be asked (the input is no terminal): add --yes to remove these keys")
+    context.out.write(
+        f"Remove {'this key' if count == 1 else f'these {count} keys'}? Type the cluster's name, {cluster}: "
+    )
+    if sys.stdin.readline().strip() != cluster:
+        raise RefusedError("not confirmed: nothing was removed")
+
+
+def _remove(etcd: Etcd, prefix: str, pairs: Sequence[Pair], *, while_alive: bool) -> list[bytes]:
+    """Remove what was shown and only that; return the keys that are left.
+
+    Each transaction holds only while no node lives, so that one which starts just now loses nothing.
+    """
+    live = f"{prefix}{LIVE}".encode()
+    guard = [] if while_alive else [absent(live, prefix_end(live))]
+    kept = []
+    for start in range(0, len(pairs), _BATCH):
+        batch = pairs[start : start + _BATCH]
+        if etcd.transaction(guard, [delete(pair.key) for pair in batch]).succeeded:
+            continue
+        kept += [pair.key for pair in batch]
+    return kept
+
+
+COMMAND: Final = Command(
+    "reset", "remove what the registry has of this cluster, after asking", DESCRIPTION, _add_arguments, run
+)

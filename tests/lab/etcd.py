@@ -136,7 +136,7 @@ class EtcdCluster:
                 continue
             with suppress(subprocess.SubprocessError):
                 for row in self.ctl_json("endpoint", "status", endpoints=(member.endpoint,)):
-                    if row["Status"]["leader"] == row["Status"]["header"]["member_id"]:
+                    if row["Status"].get("leader") == row["Status"]["header"]["member_id"]:
                         return member
         return None
 

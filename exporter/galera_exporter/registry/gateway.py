@@ -31,6 +31,9 @@ _NO_HEADER: Final = "/maintenance/alarm"
 _NO_REVISION: Final = "/cluster/member/list"
 """Its header has the cluster and the term, but not the store's revision."""
 
+_STORE: Final = ("/kv/", "/lease/")
+"""Requests that need a leader; a member answers for its own state without one."""
+
 _TELLING: Final = (
     RegistryReason.NO_LEADER,
     RegistryReason.TIMEOUT,
@@ -170,8 +173,10 @@ class Gateway:
             )
 
     def _post(self, client: Etcd3Client, path: str, body: Mapping[str, Any], deadline: float) -> Answer:
-        # A member without a leader then refuses at once, instead of after 7 s (clientv3.WithRequireLeader).
-        headers = {"Grpc-Metadata-hasleader": "true"}
+        headers = {}
+        if path.startswith(_STORE):
+            # A member without a leader then refuses at once, instead of after 7 s (clientv3.WithRequireLeader).
+            headers["Grpc-Metadata-hasleader"] = "true"
         if self._login.token is not None:
             headers["Authorization"] = self._login.token
         client.timeout = max(SHORTEST, deadline - self._clock())

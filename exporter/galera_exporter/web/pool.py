@@ -27,7 +27,7 @@ Job = TypeVar("Job")
 
 
 class WorkerPool(Generic[Job]):
-    """Calls ``work`` with each job in one of ``core`` to ``most`` threads. ``work`` must not raise."""
+    """Calls ``work`` with each job in one of ``core`` to ``most`` threads."""
 
     def __init__(self, work: Callable[[Job], None], *, core: int = 4, most: int = 64) -> None:
         self._work = work
@@ -98,7 +98,10 @@ class WorkerPool(Generic[Job]):
                 self._leave(spare=False)
                 return
             self._begun += 1
-            self._work(job)
+            try:
+                self._work(job)
+            except Exception:  # a fault of ours must cost one answer, not one worker
+                log.exception("an HTTP worker failed")
 
     def _leave(self, *, spare: bool) -> bool:
         """Strike this thread off, with ``spare`` only if the core stays; return whether it shall end."""

@@ -122,9 +122,11 @@ def test_a_rotated_password_is_read_when_the_token_is_refused(guarded: EtcdClust
     file.write_text(PASSWORD, encoding="utf-8")
     etcd = Etcd(replace(settings_of(guarded), password_file=file))
     etcd.range("/galera/")
+    old = etcd._gateway._login.token
     file.write_text("canary-number-two", encoding="utf-8")
     guarded.ctl("user", "passwd", "sidecar", "--interactive=false", stdin="canary-number-two\n")
     assert etcd.range("/galera/").pairs == ()
+    assert etcd._gateway._login.token != old
     etcd.close()
 
 

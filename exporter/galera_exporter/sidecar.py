@@ -10,7 +10,6 @@ import contextlib
 import gc
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,8 +27,8 @@ from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
 from galera_exporter.settings import Config
 from galera_exporter.web.message import Request, Response
-from galera_exporter.web.pages import render_status
-from galera_exporter.web.server import Handler, Server
+from galera_exporter.web.routing import Route
+from galera_exporter.web.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +43,13 @@ class Sidecar:
         self._node = Node(config, self._sampler, _datadir_reader(config))
         self._heartbeat = self._registry()
         self.server = Server(config.web, self._routes())
-        self._page = MetricsPage(self._node, self._heartbeat, lambda: self.server.reload_ok)
+        self._page = MetricsPage(self._node, self._heartbeat, self._reload_ok)
 
     def start(self) -> None:
         """Start every room.
 
         Raises:
-            OSError: an address to listen on is taken or is not this machine's.
-            ConfigError: the web config file has faults.
+            ConfigError: an address to listen on is taken or is not this machine's.
         """
         with contextlib.ExitStack() as closing:
             self._sampler.start()
@@ -74,38 +72,27 @@ class Sidecar:
         etcd = Etcd(config.etcd)
         return Heartbeat(etcd, config.etcd, config.node, config.owner, self._node.describe, self._node.members)
 
-    def _routes(self) -> Mapping[str, Mapping[str, Handler]]:
+    def _routes(self) -> Mapping[str, Route]:
         ok = Response.text(HTTPStatus.OK, "ok")
+        probe = Route(lambda _: ok, public=True)
         return {
-            "/": {"GET": self._status},
-            self._config.web.telemetry_path: {"GET": self._metrics},
-            "/-/healthy": {"GET": lambda _: ok},
-            "/-/ready": {"GET": lambda _: ok},
-            "/-/reload": {"POST": self._reload},
+            self._config.web.telemetry_path: Route(self._metrics),
+            "/-/healthy": probe,
+            "/-/ready": probe,
+            "/-/reload": Route(self._reload, methods=("POST", "PUT")),
         }
 
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""), request.timeout)
         return Response(HTTPStatus.OK, {"Content-Type": content_type}, body)
 
-    def _status(self, request: Request) -> Response:
-        timeout = min(request.timeout, self._config.mariadb.timeout)
-        database = self._node.database(timeout)
-        facts = None
-        with contextlib.suppress(OSError):  # the page says that there is none; the collector says why
-            facts = self._node.datadir(MAX_AGE)
-        registry = None if self._heartbeat is None else self._heartbeat.reading()
-        return Response.html(render_status(self._config, database, registry, facts, self._node.expected))
-
     def _reload(self, _: Request) -> Response:
-        return self.reload()
+        if self.server.reload():
+            return Response.text(HTTPStatus.OK, "reloaded")
+        return Response.text(HTTPStatus.INTERNAL_SERVER_ERROR, "not reloaded: the log says why; the old one holds")
 
-    def reload(self) -> Response:
-        """Read the web config file again; the old one stays where the new one has faults."""
-        faults = self.server.reload()
-        if faults:
-            return Response.text(HTTPStatus.INTERNAL_SERVER_ERROR, "not reloaded: " + "; ".join(faults))
-        return Response.text(HTTPStatus.OK, "reloaded")
+    def _reload_ok(self) -> bool | None:
+        return None if self._config.web.config_file is None else self.server.reload_status.success
 
 
 def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts] | None:
@@ -116,21 +103,19 @@ def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts] | None:
 
 
 def run(config: Config) -> int:
-    """Run the sidecar until SIGTERM or SIGINT; SIGHUP reloads the web config. Return the exit status."""
+    """Run the sidecar until SIGTERM or SIGINT; SIGHUP reloads the web config. Return the exit status.
+
+    Raises:
+        ConfigError: an address to listen on cannot be had, or the web config file has faults.
+    """
     logs.configure(config.log_level, config.log_format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     log.info("galera-exporter %s for node %s of cluster %s", __version__, config.node, config.etcd.cluster)
     sidecar = Sidecar(config)
-    try:
-        sidecar.start()
-    except OSError as error:
-        sys.stderr.write(
-            f"galera-exporter: cannot listen: {error}: free the port, or choose another --web.listen-address\n"
-        )
-        return 1
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=sidecar.reload, name="reload").start())
+    sidecar.start()
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=sidecar.server.reload, name="reload").start())
     for host, port in sidecar.server.addresses:
         log.info("listening on %s", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     # What start-up made lives as long as the process: the collector need not look at it again and again.

@@ -10,7 +10,7 @@ import requests
 from etcd3gw.exceptions import ConnectionFailedError, ConnectionTimeoutError, Etcd3Exception
 
 from galera_exporter.errors import RegistryReason
-from galera_exporter.registry.transport import MAX_ANSWER, AnswerTooLargeError, never_sent, reason_in_words
+from galera_exporter.registry.transport import MAX_ANSWER, TIMED_OUT, AnswerTooLargeError, never_sent, reason_in_words
 
 LONGEST: Final = 200
 """Characters of a server's message that are shown."""
@@ -69,9 +69,9 @@ def explain(error: Exception) -> Refusal:
     if isinstance(error, AnswerTooLargeError):
         text = f"the answer is larger than {MAX_ANSWER >> 20} MiB: large foreign values below the prefix?"
         return Refusal(RegistryReason.BAD_ANSWER, text, maybe_applied=True)
-    words = reason_in_words(cause if cause is not None else error)
-    if isinstance(error, ConnectionTimeoutError) or words == "no answer in time":
-        return Refusal(RegistryReason.TIMEOUT, "no answer in time", maybe_applied=not never_sent(cause))
+    words = shown(reason_in_words(cause if cause is not None else error))
+    if isinstance(error, ConnectionTimeoutError) or words == TIMED_OUT:
+        return Refusal(RegistryReason.TIMEOUT, TIMED_OUT, maybe_applied=not never_sent(cause))
     if isinstance(error, ConnectionFailedError | requests.ConnectionError):
         return Refusal(RegistryReason.UNREACHABLE, words, maybe_applied=not never_sent(cause))
     if isinstance(error, ValueError | RecursionError | requests.RequestException):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
@@ -25,6 +26,8 @@ from galera_exporter.settings import EtcdSettings
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
 """Bytes. 128 nodes need 200 KiB. Parsing takes about four times the size, and the container has 64 MiB."""
+
+TIMED_OUT: Final = "no answer in time"
 
 CHUNK: Final = 64 * 1024
 
@@ -47,7 +50,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         remaining = self._deadline - time.monotonic()
         if remaining <= 0:
-            raise TimeoutError("the answer did not end in time")
+            raise TimeoutError(TIMED_OUT)
         self._sock.settimeout(remaining)
         return self._stream.readinto(buffer)
 
@@ -137,17 +140,21 @@ def _read(response: requests.Response, request: requests.PreparedRequest) -> byt
 
 def reason_in_words(error: BaseException) -> str:
     """Return the innermost cause of a failed exchange in a few words, e.g. ``Connection refused``."""
-    seen: set[int] = set()
-    words = type(error).__name__
-    step: object = error
-    while isinstance(step, BaseException) and id(step) not in seen:
-        seen.add(id(step))
-        words = getattr(step, "strerror", None) or words
-        if isinstance(step, TimeoutError):
-            words = "no answer in time"
-        inner = next((part for part in step.args if isinstance(part, BaseException)), None)
-        step = inner or getattr(step, "reason", None) or step.__cause__ or step.__context__
-    return str(words)
+    seen = {id(error)}
+    while (inner := _inner(error)) is not None and id(inner) not in seen and not isinstance(error, TimeoutError):
+        seen.add(id(inner))
+        error = inner
+    if isinstance(error, TimeoutError):
+        return TIMED_OUT
+    if isinstance(error, ssl.SSLEOFError):
+        return "TLS: the server hung up; does it want a client certificate?"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    """Return what an exception of requests or urllib3 was made from."""
+    parts = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+    return next((part for part in parts if isinstance(part, BaseException)), None)
 
 
 def never_sent(error: BaseException | None) -> bool:

@@ -10,22 +10,29 @@ from lab.mariadb import GaleraNode
 from lab.page import Page
 from lab.ports import Ports
 from lab.process import LabTimeoutError, Process, wait_until
+from lab.prometheus import Alertmanager, Notification, Prometheus, Receiver, Target, webhook
 from lab.scratch import scratch
 from lab.sidecar import Sidecar
 from lab.trio import QUICK_EVS, Trio
 
 __all__ = [
     "QUICK_EVS",
+    "Alertmanager",
     "EtcdCluster",
     "EtcdMember",
     "GaleraCluster",
     "GaleraNode",
     "LabTimeoutError",
+    "Notification",
     "Page",
     "Ports",
     "Process",
+    "Prometheus",
+    "Receiver",
     "Sidecar",
+    "Target",
     "Trio",
     "scratch",
     "wait_until",
+    "webhook",
 ]

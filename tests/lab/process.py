@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from lab.critical import signals_later
 from lab.warden import WARDEN
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ class Process:
     ) -> None:
         self.argv = tuple(argv)
         self.log = log
-        with log.open("ab") as output:
+        with log.open("ab") as output, signals_later():
             self._popen = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -88,7 +89,7 @@ class Process:
                 extra_groups=None if user is None else [],
                 start_new_session=True,
             )
-        WARDEN.watch_group(self.pid)
+            WARDEN.watch_group(self._popen.pid)
 
     @property
     def pid(self) -> int:

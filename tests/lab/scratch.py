@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.critical import signals_later
 from lab.warden import WARDEN
 
 
@@ -18,8 +19,9 @@ def scratch(prefix: str = "galera-lab-") -> Iterator[Path]:
     Others may pass through it (mode 0711) but not list it: started by root, MariaDB runs as
     ``nobody`` and has to reach its data directory. pytest's ``tmp_path`` lets nobody pass.
     """
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    WARDEN.watch_folder(folder)
+    with signals_later():
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        WARDEN.watch_folder(folder)
     try:
         folder.chmod(0o711)
         yield folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from lab.page import Page
 from lab.ports import Ports
 from lab.process import Process, wait_until
 from lab.template import EXPORTER_PASSWORD
+from lab.web import fetch
 
 SCRAPE_TIMEOUT = 5.0
-# The machine's proxies are not asked for loopback.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Sidecar:
@@ -91,12 +89,8 @@ class Sidecar:
 
     def get(self, path: str = "/metrics", timeout: float = SCRAPE_TIMEOUT + 1) -> str:
         """Fetch a page; raises OSError (also for an HTTP error)."""
-        request = urllib.request.Request(  # noqa: S310 - the URL is our own, on loopback
-            self.url + path, headers={"X-Prometheus-Scrape-Timeout-Seconds": f"{SCRAPE_TIMEOUT:g}"}
-        )
-        with _OPENER.open(request, timeout=timeout) as answer:
-            text: str = answer.read().decode()
-            return text
+        headers = {"X-Prometheus-Scrape-Timeout-Seconds": f"{SCRAPE_TIMEOUT:g}"}
+        return fetch(self.url + path, timeout=timeout, headers=headers)
 
     def metrics(self) -> Page:
         """Scrape it once."""

@@ -31,13 +31,15 @@ class Trio:
         self,
         root: Path,
         *,
+        name: str = "lab",
         sst: bool = False,
         options: Mapping[str, str] | None = None,
         provider_options: Mapping[str, str] | None = None,
         flags: Mapping[str, str] | None = None,
     ) -> None:
         self.etcd = EtcdCluster(3, root)
-        self.galera = GaleraCluster(3, root, sst=sst, options=options, provider_options=provider_options)
+        self.galera = GaleraCluster(3, root, name=name, sst=sst, options=options, provider_options=provider_options)
+        self._transfer = "mariabackup SST" if sst else "IST"
         self.sidecars = tuple(
             Sidecar(node, root, etcd=self.etcd.endpoints, cluster=self.galera.name, flags=flags)
             for node in self.galera.nodes
@@ -51,7 +53,7 @@ class Trio:
         step(f"{first.name}: bootstraps the cluster")
         self.galera.bootstrap()
         for node in others:
-            step(f"{node.name}: joins")
+            step(f"{node.name}: joins by {self._transfer}")
             self.galera.join(node)
             node.wait_synced()
         for sidecar in self.sidecars:

@@ -1,0 +1,112 @@
+"""Everything the demo runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from demo.screen import Screen
+from lab import Alertmanager, Notification, Prometheus, Receiver, Sidecar, Target, Trio, wait_until, webhook
+from lab.sidecar import environment
+
+RULES = Path(__file__).with_name("rules.yml")
+CLUSTER = "demo"
+_SHOWN = (
+    'wsrep_cluster_status{status="Primary"}',
+    "wsrep_cluster_size",
+    "wsrep_local_state ",
+    "wsrep_last_committed",
+    "wsrep_flow_control_paused_seconds_total",
+    "galera_registry_up",
+    "galera_etcd_key_age_seconds{",
+)
+
+
+class Stage:
+    """Three etcd, three MariaDB, three sidecars, Prometheus, Alertmanager and its receiver, below ``root``."""
+
+    def __init__(self, root: Path, screen: Screen) -> None:
+        self.screen = screen
+        self._stack = ExitStack()
+        self.trio = Trio(root, name=CLUSTER, sst=True)
+        self._stack.callback(self.trio.close)
+        self.receiver = Receiver(self._notified)
+        self._stack.callback(self.receiver.close)
+        self.alertmanager = Alertmanager(root, webhook(self.receiver))
+        self._stack.callback(self.alertmanager.close)
+        self.prometheus = Prometheus(
+            root,
+            [
+                Target(
+                    f"127.0.0.1:{sidecar.port}",
+                    {"namespace": "default", "galera_cluster": CLUSTER, "pod": sidecar.name},
+                )
+                for sidecar in self.trio.sidecars
+            ],
+            rules=[RULES],
+            alertmanager=self.alertmanager,
+        )
+        self._stack.callback(self.prometheus.close)
+
+    def start(self) -> None:
+        """Start all, one line for each step, and wait until Prometheus has scraped every sidecar."""
+        self.trio.start(self.screen.say)
+        self.screen.say("Alertmanager, with a receiver that prints what it gets")
+        self.alertmanager.start()
+        self.screen.say("Prometheus, with one example rule")
+        self.prometheus.start()
+        self.screen.say("Prometheus scrapes the three sidecars")
+        wait_until(self._scraped, 30, "Prometheus has scraped three sidecars", [self.prometheus.log], 0.2)
+        self.screen.say("all is up")
+
+    def show(self) -> None:
+        """Print ``galeractl status``, the URLs, and some lines of /metrics."""
+        self.galeractl("status")
+        self.screen.title("Look at")
+        rows = [(f"status page of {sidecar.name}", f"{sidecar.url}/") for sidecar in self.trio.sidecars]
+        rows += [("metrics of galera-0", f"{self.trio.sidecars[0].url}/metrics")]
+        rows += [("Prometheus", f"{self.prometheus.url}/"), ("Alertmanager", f"{self.alertmanager.url}/")]
+        self.screen.write(*(f"  {name:27}{url}" for name, url in rows))
+        self.screen.title(f"$ curl {self.trio.sidecars[0].url}/metrics   (some lines)")
+        text = self.trio.sidecars[0].get()
+        self.screen.write(*(f"  {line}" for line in text.splitlines() if line.startswith(_SHOWN)))
+
+    def galeractl(self, command: str) -> int:
+        """Run galeractl against the demo's etcd, show what it prints, and return its exit status."""
+        flags = [
+            f"--cluster-name={CLUSTER}",
+            f"--expected-size={len(self.trio.sidecars)}",
+            f"--etcd.endpoints={','.join(self.trio.etcd.endpoints)}",
+        ]
+        done = subprocess.run(
+            [sys.executable, "-m", "galera_exporter.galeractl", command, *flags],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        self.screen.title(f"$ galeractl {command} {' '.join(flags)}")
+        self.screen.write(*(f"  {line}" for line in done.stdout.splitlines()))
+        return done.returncode
+
+    def sidecar(self, name: str) -> Sidecar:
+        """Return the sidecar of a node."""
+        return next(sidecar for sidecar in self.trio.sidecars if sidecar.name == name)
+
+    def close(self) -> None:
+        """End everything."""
+        self._stack.close()
+
+    def _scraped(self) -> bool:
+        return len(self.prometheus.query('up{job="galera"} == 1')) == len(self.trio.sidecars)
+
+    def _notified(self, notification: Notification) -> None:
+        self.screen.say(
+            f"Alertmanager: {notification.status} {notification.name}: {notification.annotations.get('summary', '')}",
+            "!",
+        )

@@ -16,6 +16,10 @@ from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.model import ClusterStatus, EvsState, NodeState
 
+Samples = tuple[tuple[tuple[str, ...], float], ...]
+"""Label values in the order of the metric's labels, and the value. Of a histogram: upper bound and
+cumulative count of each bucket, "+Inf" the last, then "sum" and the sum."""
+
 
 class Kind(StrEnum):
     """The metric's type in the exposition format."""

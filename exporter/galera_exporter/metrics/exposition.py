@@ -21,11 +21,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from galera_exporter.metrics.catalog import CATALOG, Kind, Metric
+from galera_exporter.metrics.catalog import CATALOG, Kind, Metric, Samples
 
-Samples = tuple[tuple[tuple[str, ...], float], ...]
-"""Label values in the order of the metric's labels, and the value. Of a histogram: upper bound and
-cumulative count of each bucket, "+Inf" the last, then "sum" and the sum."""
 _FORMATS: Final = 4
 _EOF: Final = b"# EOF\n"
 

@@ -44,10 +44,12 @@ class Standing:
 
     @property
     def primary(self) -> bool:
+        """Whether it is part of a Primary component."""
         return self.live and self.status is ClusterStatus.PRIMARY
 
     @property
     def serves(self) -> bool:
+        """Whether SQL clients get reads and writes there."""
         return self.primary and self.ready and self.state in SERVING
 
     def words(self) -> str:

@@ -1,0 +1,95 @@
+"""The status page ``/``: the cluster at a glance, as this node sees it. Pure: values in, HTML out.
+
+No script, nothing loaded from anywhere, a fresh page every five seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from galera_exporter.model import DatabaseReading, DatadirFacts, RegistryReading
+from galera_exporter.verdict import Level, Verdict, judge
+from galera_exporter.web.facts import render_database, render_datadir, render_registry
+from galera_exporter.web.markup import Tone, icon, sign, text
+from galera_exporter.web.nodes import render_nodes
+from galera_exporter.web.stylesheet import STYLESHEET
+
+REFRESH: Final = 5
+"""Seconds between two loads of the page."""
+
+_TONES: Final[dict[Level, Tone]] = {
+    Level.HEALTHY: "good",
+    Level.DEGRADED: "fair",
+    Level.DOWN: "bad",
+    Level.UNKNOWN: "mute",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """All that the page shows, as of one moment."""
+
+    cluster: str
+    node: str
+    """This node's name in the registry."""
+    expected: int
+    """As configured; 0: the largest number that any source knows."""
+    now: float
+    """Wall clock, seconds since the epoch."""
+    monotonic: float
+    """The clock of ``DatabaseReading.taken``, at the same moment."""
+    version: str
+    """Of this program."""
+    database: DatabaseReading | None = None
+    registry: RegistryReading | None = None
+    """None: no registry is configured."""
+    datadir: DatadirFacts | None = None
+    telemetry_path: str = "/metrics"
+    reload_ok: bool | None = None
+    """Whether the last reading of the web configuration was good; None: there is none."""
+
+
+def render_status(glance: Glance) -> str:
+    """Return the whole page."""
+    verdict = judge(glance.database, glance.registry, glance.expected, node=glance.node)
+    tone = _TONES[verdict.level]
+    count = f" {verdict.serving}/{verdict.expected}" if verdict.expected else ""
+    moment = datetime.fromtimestamp(glance.now, UTC)
+    shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    age = glance.monotonic - glance.database.taken if glance.database else None
+    reload_notice = (
+        '<p class="notice fair">The web configuration file has a fault; the last good one is in force. '
+        "The log names the fault.</p>"
+        if glance.reload_ok is False
+        else ""
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{verdict.level.capitalize()}{count} - {text(glance.cluster)}</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="{REFRESH}">
+<link rel="icon" href="{icon(tone)}"><style>{STYLESHEET}</style></head>
+<body><div class="page">
+<header><p><span class="cluster">{text(glance.cluster)}</span> <span class="soft">Galera cluster, seen from
+{text(glance.node)}</span></p><p class="soft small"><time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{
+        moment:%Y-%m-%d
+%H:%M:%S} UTC</time></p></header>
+<main>{_verdict(verdict, tone)}{reload_notice}
+{render_nodes(glance.registry, glance.database, glance.node, glance.now)}
+<div class="cards">{render_database(glance.database, age)}
+{render_registry(glance.registry, glance.now)}
+{render_datadir(glance.datadir, glance.now)}</div></main>
+<footer><a href="{
+        text(glance.telemetry_path)
+    }">Metrics</a><a href="/-/healthy">Health</a><a href="/-/ready">Readiness</a>
+<span>galera-exporter {text(glance.version)}</span><span>Refreshes every {REFRESH} s</span></footer>
+</div></body></html>
+"""
+
+
+def _verdict(verdict: Verdict, tone: Tone) -> str:
+    """Return the sentence, and the reasons where the sentence does not have them all."""
+    hidden = [reason for reason in verdict.reasons if reason not in verdict.text]
+    reasons = "".join(f"<li>{text(reason)}</li>" for reason in verdict.reasons) if hidden else ""
+    listed = f"<ul>{reasons}</ul>" if reasons else ""
+    return f'<div class="verdict {tone}">{sign(tone)}<div><h1>{text(verdict.text, 1000)}</h1>{listed}</div></div>'

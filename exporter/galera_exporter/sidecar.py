@@ -11,6 +11,7 @@ import gc
 import logging
 import signal
 import threading
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -27,6 +28,7 @@ from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
 from galera_exporter.settings import Config
 from galera_exporter.web.message import Request, Response
+from galera_exporter.web.pages import Glance, render_status
 from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Server
 
@@ -76,6 +78,7 @@ class Sidecar:
         ok = Response.text(HTTPStatus.OK, "ok")
         probe = Route(lambda _: ok, public=True)
         return {
+            "/": Route(self._status),
             self._config.web.telemetry_path: Route(self._metrics),
             "/-/healthy": probe,
             "/-/ready": probe,
@@ -85,6 +88,28 @@ class Sidecar:
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""), request.timeout)
         return Response(HTTPStatus.OK, {"Content-Type": content_type}, body)
+
+    def _status(self, request: Request) -> Response:
+        config = self._config
+        timeout = min(request.timeout, config.mariadb.timeout)
+        database = self._node.database(timeout)
+        facts = None
+        with contextlib.suppress(OSError):  # the page says that there are none; the collector's log says why
+            facts = self._node.datadir(MAX_AGE)
+        glance = Glance(
+            cluster=config.etcd.cluster,
+            node=config.node,
+            expected=config.expected,
+            now=time.time(),
+            monotonic=time.monotonic(),
+            version=__version__,
+            database=database,
+            registry=None if self._heartbeat is None else self._heartbeat.reading(),
+            datadir=facts,
+            telemetry_path=config.web.telemetry_path,
+            reload_ok=self._reload_ok(),
+        )
+        return Response.html(render_status(glance))
 
     def _reload(self, _: Request) -> Response:
         if self.server.reload():

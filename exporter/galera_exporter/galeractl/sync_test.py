@@ -226,21 +226,26 @@ def _page(terminal: Terminal, outcome: _Outcome) -> str:
             ]
         )
     lines = [terminal.table(("NODE", "ADDRESS", "ANSWERED BY", "LOCAL INDEX", "RESULT"), nodes), ""]
-    names = [peer.name for peer in outcome.peers]
-    matrix = [[Cell(f"on {writer}", "head"), *(_delay(trial, writer, reader) for reader in names)] for writer in names]
-    lines += [
-        "Milliseconds after the commit until another node shows it: the longest of write, change and delete.",
-        "In parentheses: the longest commit on the node itself.",
-        "",
-        terminal.table(("COMMIT", *(f"SEEN ON {name}" for name in names)), matrix),
-        "",
-    ]
+    if trial.commits:
+        lines += [_matrix(terminal, trial, [peer.name for peer in outcome.peers]), ""]
     lines += [f"Failed: {printable(text)}" for text in _failures(trial)]
     lines += [f"Removed what a killed run had left: {printable(name)}" for name in trial.leftovers]
     verdict = terminal.paint(outcome.text, ("good", "fair", "bad")[outcome.level])
     if outcome.level is Exit.HEALTHY:
         verdict += f' The text "{KOREAN}" arrived as it was written; the test database is removed.'
     return "\n".join([*lines, verdict]) + "\n"
+
+
+def _matrix(terminal: Terminal, trial: Trial, names: Sequence[str]) -> str:
+    rows = [[Cell(f"on {writer}", "head"), *(_delay(trial, writer, reader) for reader in names)] for writer in names]
+    return "\n".join(
+        (
+            "Milliseconds after the commit until another node shows it: the longest of write, change and delete.",
+            "In parentheses: the longest commit on the node itself.",
+            "",
+            terminal.table(("COMMIT", *(f"SEEN ON {name}" for name in names)), rows),
+        )
+    )
 
 
 def _delay(trial: Trial, writer: str, reader: str) -> Cell:

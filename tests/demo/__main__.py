@@ -28,7 +28,11 @@ class Ended(BaseException):
 
 
 def main() -> int:
-    """Run the demo; 0 the tour passed or Ctrl-C ended the live status, 1 something failed, 2 the machine lacks something."""
+    """Run the demo.
+
+    The exit status is 0 when the tour passed or Ctrl-C ended the live status, 1 when something
+    failed, 2 when the machine lacks something, 128 + N after another signal N.
+    """
     parser = argparse.ArgumentParser(
         prog="demo",
         description="Start 3 etcd, 3 MariaDB Galera nodes, 3 sidecars, Prometheus and Alertmanager on loopback, "

@@ -46,7 +46,7 @@ def faults() -> list[str]:
             pwd.getpwnam("nobody")
         except KeyError:
             found.append(
-                "There is no user nobody, which MariaDB is to run as. Start the demo as another user than root."
+                "MariaDB is to run as the user nobody, who is not there. Start the demo as another user than root."
             )
     return found
 

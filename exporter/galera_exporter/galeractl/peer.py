@@ -19,7 +19,9 @@ from galera_exporter.mariadb.connection import explain
 from galera_exporter.settings import MariadbSettings
 
 _DENIED: Final = frozenset({1044, 1142, 1227})
-_ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.%]+)\]|(?P<host>[^\s:\[\]]+))(?::(?P<port>\d{1,5}))?")
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<six>[0-9a-fA-F]*:[0-9a-fA-F:.]+)\]|(?P<host>[^\s:\[\]]+))(?::(?P<port>\d{1,5}))?"
+)
 _FACTS: Final = """SHOW GLOBAL STATUS WHERE Variable_name IN
  ('wsrep_local_index', 'wsrep_gcomm_uuid', 'wsrep_cluster_status', 'wsrep_local_state_comment')"""
 GRANT_HINT: Final = (

@@ -1,0 +1,108 @@
+"""``galeractl reset`` against a real etcd."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ctl import OnTerminal, galeractl
+from written import RECORD, Registry
+
+from lab import EtcdCluster
+
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("galeractl")]
+
+
+def gone(registry: Registry, count: int = 3) -> None:
+    for number in range(count):
+        registry.gone(replace(RECORD, node=f"galera-{number}", owner=f"pod-{number}"))
+
+
+def test_it_shows_what_it_removes_and_touches_nothing_else(registry: Registry) -> None:
+    gone(registry)
+    prefix = registry.settings.prefix
+    neighbours = {prefix.replace("/galera/v1/", "/galera/v2/") + "x", prefix[:-1] + "2/nodes/galera-0", prefix[:-1]}
+    for key in neighbours:
+        registry.put(key.encode(), b"neighbour")
+    registry.put(f"{prefix}meta".encode(), b"{}")
+    registry.put(f"{prefix}\x1b[2Jstray".encode(), b"\xff")
+    before = registry.keys()
+    done = galeractl("reset", "--yes", *registry.flags)
+    assert done.code == 0
+    for number in range(3):
+        assert f"{prefix}nodes/galera-{number}" in done.out
+    assert f"{prefix}\\x1b[2Jstray" in done.out
+    assert "Removed 5 keys" in done.out
+    after = registry.keys()
+    assert neighbours <= after
+    assert {key for key in before - after if not key.startswith(prefix)} == set()
+    assert not any(key.startswith(prefix) for key in after)
+
+
+def test_it_refuses_while_a_node_lives(registry: Registry) -> None:
+    registry.trio()
+    before = registry.keys()
+    done = galeractl("reset", "--yes", *registry.flags)
+    assert done.code == 3
+    assert "refused: 3 nodes are alive: galera-0, galera-1, galera-2" in done.err
+    assert "--while-alive" in done.err
+    assert registry.keys() == before
+
+
+def test_while_alive_removes_living_nodes_too_and_says_that_they_come_back(registry: Registry) -> None:
+    registry.trio()
+    done = galeractl("reset", "--yes", "--while-alive", *registry.flags)
+    assert done.code == 0
+    assert "Living nodes write their keys again within a heartbeat" in done.out
+    assert not any(key.startswith(registry.settings.prefix) for key in registry.keys())
+
+
+def test_without_a_terminal_and_without_yes_it_refuses(registry: Registry) -> None:
+    gone(registry)
+    before = registry.keys()
+    done = galeractl("reset", *registry.flags, stdin="galera\n")
+    assert done.code == 3
+    assert "--yes" in done.err
+    assert registry.keys() == before
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("galera", 0, 0), ("y", 3, 3), ("", 3, 3)])
+def test_a_person_confirms_by_the_name_of_the_cluster(registry: Registry, answer: str, code: int, left: int) -> None:
+    gone(registry)
+    seen = OnTerminal("reset", *registry.flags)
+    seen.expect("Type the cluster's name, galera: ")
+    seen.type(f"{answer}\r")
+    assert seen.end() == code
+    assert sum(key.startswith(registry.settings.prefix) for key in registry.keys()) == left
+
+
+def test_ctrl_c_at_the_question_removes_nothing(registry: Registry) -> None:
+    gone(registry)
+    seen = OnTerminal("reset", *registry.flags)
+    seen.expect("Type the cluster's name, galera: ")
+    seen.type("\x03")
+    assert seen.end() == 130
+    assert sum(key.startswith(registry.settings.prefix) for key in registry.keys()) == 3
+
+
+def test_hundreds_of_keys_are_removed_too(registry: Registry) -> None:
+    for number in range(250):
+        registry.put(f"{registry.settings.prefix}stray-{number}".encode(), b"x")
+    done = galeractl("reset", "--yes", *registry.flags)
+    assert done.code == 0
+    assert "Removed 250 keys" in done.out
+    assert not any(key.startswith(registry.settings.prefix) for key in registry.keys())
+
+
+def test_an_empty_registry_is_no_failure(registry: Registry) -> None:
+    done = galeractl("reset", "--yes", *registry.flags)
+    assert done.code == 0
+    assert "nothing to remove" in done.out
+
+
+def test_an_etcd_that_is_down_is_told_in_one_line(registry: Registry, etcd: EtcdCluster) -> None:
+    etcd.stop()
+    done = galeractl("reset", "--yes", *registry.flags)
+    assert done.code == 2
+    assert done.err.startswith("galeractl: etcd: ")
+    assert done.err.count("\n") == 1

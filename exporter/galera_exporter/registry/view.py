@@ -70,6 +70,10 @@ class Tracker:
         records = {node: decode(pair.value, node) for node, pair in live.items()}
         remembered = {node: decode(pair.value, node) for node, pair in last.items()}
         foreign += sum(record is None for record in (*records.values(), *remembered.values()))
+        if (
+            found.revision < self._revision
+        ):  # wiped or restored: what is there now is not what was there, whatever its numbers
+            self._nodes = {node: replace(known, created=0, mark=(0, 0)) for node, known in self._nodes.items()}
         names = self._chosen(live, records, remembered, now)
         foreign += sum(records[node] is not None for node in live if node not in names)
         self._nodes = {

@@ -32,8 +32,8 @@ unit: setup ## only the tests that start no server
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench
 
-docs: setup ## write docs/metrics.md from the catalog
-	$(PYTHON) docs/metrics.py
+docs: setup ## write docs/metrics.md and docs/configuration.md from the code
+	$(PYTHON) docs/reference.py
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml

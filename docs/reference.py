@@ -1,0 +1,114 @@
+"""Writes docs/metrics.md and docs/configuration.md from the tables in the code: ``make docs``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from galera_exporter.errors import DatabaseReason, RegistryReason
+from galera_exporter.metrics import catalog
+from galera_exporter.metrics.catalog import CATALOG, Metric
+from galera_exporter.metrics.wsrep import STATUS
+from galera_exporter.options import OPTIONS
+
+HERE = Path(__file__).parent
+
+_METRICS = """\
+# Metrics
+
+This page is made from the catalog in the code by `make docs`; a test fails where the two differ.
+
+- `wsrep_*` is what MariaDB itself reports, under its own variable name, in base units, with `_total` on counters.
+- `galera_*` is what this exporter adds or derives.
+- Every enumeration has all its values at each scrape, 1 on the current one. While MariaDB gives no answer, the states
+  are `unknown`, and the numbers of the server are absent: a stale value is never served.
+- What Galera calls undefined (2^64-1) is -1 for ids and absent for counters.
+- Labels of the target (`namespace`, `pod`, `galera_cluster`) come from the scrape configuration. `--label` adds constant ones.
+- `promtool check metrics` advises against the suffix `_count` of four gauges (`wsrep_thread_count` and its like,
+  `wsrep_desync_count`): these are MariaDB's own names, and the names win.
+
+"""
+
+_CONFIGURATION = """\
+# Configuration
+
+This page is made from the table of options in the code by `make docs`; a test fails where the two differ.
+
+A flag wins over the environment variable, that over the file (`--config FILE`, TOML), and the file over the default.
+In the file a dot is a table: `etcd.ttl` is `ttl` under `[etcd]`. Passwords are never flags: every process of the machine
+can read another's command line. `galera-exporter check-config` prints each value with its origin; all faults are reported
+at once, with exit status 2. `galeractl` takes the same options, environment and file (those marked *sidecar* only the sidecar).
+
+The account in MariaDB needs no more than this:
+
+```sql
+CREATE USER exporter@localhost IDENTIFIED BY '...' WITH MAX_USER_CONNECTIONS 3;
+GRANT SELECT ON mysql.wsrep_cluster_members TO exporter@localhost;
+```
+
+The grant is optional. Without it there are no `galera_cluster_member_info`, `galera_view_fingerprint` and `galera_registry_node_in_view`,
+and `galera_exporter_collector_success{collector="members"}` is 0.
+
+"""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _metric_rows(title: str, metrics: tuple[Metric, ...]) -> Iterator[str]:
+    yield f"## {title}\n"
+    yield "| metric | type | meaning | source |"
+    yield "| --- | --- | --- | --- |"
+    for metric in metrics:
+        labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
+        values = f" Values: {', '.join(metric.enum)}." if metric.enum else ""
+        yield f"| `{metric.name}{labels}` | {metric.kind} | {_cell(metric.help + values)} | {_cell(metric.source) or '-'} |"
+    yield ""
+
+
+def metrics() -> str:
+    """Return the text of docs/metrics.md."""
+    plain = tuple(CATALOG[row.name] for row in STATUS)
+    lines = [
+        *_metric_rows("Of the exporter", catalog.EXPORTER),
+        *_metric_rows("MariaDB's own status", (*catalog.WSREP_ENUMS, *plain, *catalog.WSREP_OTHER)),
+        *_metric_rows("Derived", catalog.DERIVED),
+        *_metric_rows("Configuration of the server", catalog.CONFIGURATION),
+        *_metric_rows("Data directory (with `--datadir`)", catalog.DATADIR),
+        *_metric_rows("Registry (with `--etcd.endpoints`)", catalog.REGISTRY),
+        "Besides: `process_*` and `python_info` of the Python client library.\n",
+        "## Reasons\n",
+        "| `galera_up_reason` | `galera_heartbeat_failures_total` |",
+        "| --- | --- |",
+        f"| {', '.join(DatabaseReason)} | {', '.join(RegistryReason)} |",
+    ]
+    return _METRICS + "\n".join(lines) + "\n"
+
+
+def configuration() -> str:
+    """Return the text of docs/configuration.md."""
+    lines = ["| option | environment | default | meaning |", "| --- | --- | --- | --- |"]
+    for option in OPTIONS:
+        flag = f"`--{option.name}`" if not option.secret else f"(no flag) `{option.name}`"
+        form = f" {_cell(option.metavar)}" if option.metavar else ""
+        only = " *sidecar*" if option.sidecar_only else ""
+        default = f"`{option.default}`" if option.default else "-"
+        lines.append(f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |")
+    return _CONFIGURATION + "\n".join(lines) + "\n"
+
+
+PAGES = {"metrics.md": metrics, "configuration.md": configuration}
+
+
+def main() -> int:
+    """Write both pages."""
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+        sys.stdout.write(f"docs/{name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,7 +95,7 @@ class Collectors:
 
     def _read_members(self, sample: NodeSample, taken: float) -> None:
         if not (sample.primary and sample.ready):
-            # The table would show the last Primary view, and SQL refuses it while the node is not ready.
+            # The table still shows the last Primary view, and is readable (seen on 10.11 and 11.8).
             self._members, self._view, self._members_due = None, (), taken
             return
         view = (sample.conf_id, sample.cluster_size, sample.state, sample.member_uuid)

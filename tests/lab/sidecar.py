@@ -87,6 +87,17 @@ class Sidecar:
 
         wait_until(look, timeout, f"sidecar of {self.name} {what}", [self.log])
 
+    def until(self, check: Callable[[Page], object], timeout: float, what: str) -> Page:
+        """Scrape until ``check`` is true of a page, and return that page."""
+        pages: list[Page] = []
+
+        def look() -> bool:
+            pages[:] = [self.metrics()]
+            return bool(check(pages[0]))
+
+        self.wait(look, timeout, what)
+        return pages[0]
+
     def get(self, path: str = "/metrics", timeout: float = SCRAPE_TIMEOUT + 1) -> str:
         """Fetch a page; raises OSError (also for an HTTP error)."""
         headers = {"X-Prometheus-Scrape-Timeout-Seconds": f"{SCRAPE_TIMEOUT:g}"}

@@ -12,8 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from galera_exporter.errors import RegistryError
 from galera_exporter.registry.etcd import Etcd
+from galera_exporter.registry.keyvalue import put
 from galera_exporter.settings import EtcdSettings
 
 
@@ -34,6 +37,16 @@ def free_ports(count: int) -> list[int]:
     for each in sockets:
         each.close()
     return ports
+
+
+def fill(etcd: Etcd) -> RegistryError:
+    """Write until etcd refuses; return the refusal."""
+    for number in range(100):
+        try:
+            etcd.transaction([], [put(f"/fill/{number}".encode(), bytes(16384))])
+        except RegistryError as error:
+            return error
+    pytest.fail("etcd took all of it")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from etcd_cluster import EtcdCluster, eventually, free_ports
+from etcd_cluster import EtcdCluster, eventually, fill, free_ports
 
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.registry.etcd import AmbiguousError, Etcd
@@ -343,13 +343,3 @@ def test_when_the_quota_is_used_up_writes_are_no_space_and_reads_go_on(lone: Cal
         assert any("NOSPACE" in error for error in etcd.endpoint_status(cluster.endpoints[0]).errors)
         assert etcd.range("/fill/").pairs
         assert etcd.keepalive(lease) == 60
-
-
-def fill(etcd: Etcd) -> RegistryError:
-    """Write until etcd refuses; return the refusal."""
-    for number in range(100):
-        try:
-            etcd.transaction([], [put(f"/fill/{number}".encode(), bytes(16384))])
-        except RegistryError as error:
-            return error
-    pytest.fail("etcd took all of it")

@@ -113,37 +113,49 @@ class Heartbeat:
 
     def tick(self) -> None:
         """Do one round: read, and write where it is time, or where the own key has gone."""
+        due = self._clock() >= self._next_beat
+        held = self._registered
+        found = self._read(due=due)
+        if found is None:
+            return
+        lost = held and not self._registered
+        if lost:
+            self._trouble("key", "lost", "the key of node %s has gone from etcd", self._node)
+        if (due or lost) and self._beat(found) and not self._registered:
+            self._read(due=False)  # now: a scrape would show the key as absent for another tick
+
+    def _read(self, *, due: bool) -> Range | None:
+        """Read the prefix and take it in; ``due``: a failure is one of the heartbeat too, for a write was due."""
         started = self._clock()
         try:
             found = self._etcd.range(self._settings.prefix)
         except RegistryError as error:
-            self._not_read(error, due=started >= self._next_beat)
-            return
+            with self._lock:
+                self._read_fault = (error.reason, str(error))
+                if due:
+                    self._tally.failed(error.reason)
+            self._trouble("etcd", error.reason, "etcd is not readable (%s): %s", error.reason, error)
+            return None
         now = self._clock()
-        owned = self._registration.owns(found)
         with self._lock:
-            lost = self._registered and not owned
             self._tracker.observe(found, now)
             self._read_fault = None
             self._read_at = now
             self._read_wall = self._wall()
             self._read_seconds = now - started
-            self._registered = owned
+            self._registered = self._registration.owns(found)
         self._fine("etcd", "etcd answers: revision %d", found.revision)
-        if lost:
-            self._trouble("key", "lost", "the key of node %s has gone from etcd", self._node)
-        if lost or now >= self._next_beat:
-            self._beat(found)
+        return found
 
-    def _beat(self, found: Range) -> None:
-        """Write the own key, building on what was just read."""
+    def _beat(self, found: Range) -> bool:
+        """Write the own key, building on what was just read; return whether it was written."""
         record = self._describe()
         started = self._clock()
         self._next_beat = started + self._interval
         if record is None:
             text = "the database gives no sign of life: the key of node %s is left to expire within %d s"
             self._trouble("key", "silent", text, self._node, self._settings.ttl)
-            return
+            return False
         try:
             self._registration.write(record, found)
         except RegistryError as error:
@@ -152,20 +164,13 @@ class Heartbeat:
                 self._tally.failed(error.reason)
                 self._beat_fault = (error.reason, str(error))
             state = str(error) if error.reason is RegistryReason.DUPLICATE else error.reason
-            self._trouble("key", state, "node %s is not registered (%s): %s", self._node, error.reason, error)
-            return
+            self._trouble("key", state, "the key of node %s is not written (%s): %s", self._node, error.reason, error)
+            return False
         with self._lock:
             self._tally.wrote(self._clock() - started, self._wall())
             self._beat_fault = None
-            self._registered = True
         self._fine("key", "node %s is registered", self._node)
-
-    def _not_read(self, error: RegistryError, *, due: bool) -> None:
-        with self._lock:
-            self._read_fault = (error.reason, str(error))
-            if due:
-                self._tally.failed(error.reason)
-        self._trouble("etcd", error.reason, "etcd is not readable (%s): %s", error.reason, error)
+        return True
 
     def _run(self) -> None:
         while not self._stop.is_set():

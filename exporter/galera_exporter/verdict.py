@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from galera_exporter.errors import RegistryReason
 from galera_exporter.model import ZERO_UUID, DatabaseReading, NodeRecord, NodeState, RegistryReading
 from galera_exporter.standing import SERVING, Standing, own_standing, standing_of
 
@@ -105,9 +106,9 @@ def _largest(database: DatabaseReading | None, registry: RegistryReading | None,
 
 def _alone(own: Standing | None, registry: RegistryReading, target: int) -> Verdict:
     """Judge by the own database only: the registry cannot be read."""
-    unread = (
-        f"the registry is unreachable ({registry.reason.replace('_', ' ') if registry.reason else 'no answer yet'})"
-    )
+    why = registry.reason.replace("_", " ") if registry.reason else "no answer yet"
+    reached = registry.reason is not RegistryReason.UNREACHABLE
+    unread = f"the registry cannot be read ({why})" if reached else "the registry is unreachable"
     if own is None or not own.live:
         reasons = (unread, *((own.words(),) if own else ()))
         return Verdict(Level.UNKNOWN, f"Unknown: {_sentence(reasons)}", reasons, 0, target)

@@ -7,7 +7,7 @@ from typing import Final
 
 from galera_exporter.model import DatabaseReading, DatadirFacts, NodeSample, Position, RegistryReading
 from galera_exporter.standing import duration
-from galera_exporter.web.markup import mark, number, size, sub, text
+from galera_exporter.web.markup import digits, mark, size, sub, text
 from galera_exporter.web.nodes import state_mark, status_mark
 
 Facts = Iterable[tuple[str, str]]
@@ -57,7 +57,7 @@ def _sample(database: DatabaseReading) -> Facts:
         return
     yield "State", state_mark(sample.state)
     yield "Status", status_mark(sample.cluster_status)
-    yield "Cluster size", number(sample.cluster_size)
+    yield "Cluster size", digits(sample.cluster_size)
     yield "Ready", "yes" if sample.ready else mark("fair", "no")
     yield "Position", _position(sample.position)
     yield "Receive queue", _queue(sample, "wsrep_local_recv_queue", "wsrep_local_recv_queue_avg")
@@ -66,23 +66,23 @@ def _sample(database: DatabaseReading) -> Facts:
     if sample.desync_count > 0:
         yield (
             "Desynced",
-            f"{number(sample.desync_count)} time{'' if sample.desync_count == 1 else 's'} by hand or backup",
+            f"{digits(sample.desync_count)} time{'' if sample.desync_count == 1 else 's'} by hand or backup",
         )
     if sample.cached_downto >= 0 and sample.last_committed >= sample.cached_downto:
-        yield "IST window", f"{number(sample.last_committed - sample.cached_downto)} transactions"
+        yield "IST window", f"{digits(sample.last_committed - sample.cached_downto)} transactions"
 
 
 def _position(position: Position) -> str:
     if not position.defined:
         return mark("fair", "undefined")
-    return number(position.seqno) + sub(text(position.uuid))
+    return digits(position.seqno) + sub(text(position.uuid))
 
 
 def _queue(sample: NodeSample, now: str, average: str) -> str:
     length = _number(sample.raw.get(now, ""))
     if length is None:
         return '<span class="soft">unknown</span>'
-    words = mark("fair", f"{number(length)} waiting") if length >= _QUEUE_LONG else number(length)
+    words = mark("fair", f"{length:.0f} waiting") if length >= _QUEUE_LONG else digits(length)
     mean = _number(sample.raw.get(average, ""))
     return words + (sub(f"{mean:.2f} on average since FLUSH STATUS") if mean is not None else "")
 
@@ -106,7 +106,7 @@ def _registry(registry: RegistryReading, now: float) -> Facts:
     yield "Last heartbeat", _ago(registry.heartbeat_last_success, now)
     view = registry.view
     if view.revision >= 0:
-        yield "Revision", number(view.revision)
+        yield "Revision", digits(view.revision)
     if view.missing:
         yield "Missing", mark("fair", f"{view.missing} of the Galera view without a key")
     if view.orphans:
@@ -129,9 +129,9 @@ def _datadir(datadir: DatadirFacts, now: float) -> Facts:
     if datadir.safe_to_bootstrap is not None:
         yield "Safe to bootstrap", "yes" if datadir.safe_to_bootstrap else "no"
     if datadir.gcache_page_files:
-        yield "gcache overflow", f"{number(datadir.gcache_page_files)} pages, {size(datadir.gcache_page_bytes)}"
+        yield "gcache overflow", f"{digits(datadir.gcache_page_files)} pages, {size(datadir.gcache_page_bytes)}"
     if datadir.gra_log_files:
-        yield "GRA logs", mark("fair", f"{number(datadir.gra_log_files)} failed write sets")
+        yield "GRA logs", mark("fair", f"{datadir.gra_log_files} failed write sets")
 
 
 def _grastate(position: Position | None) -> str:
@@ -139,7 +139,7 @@ def _grastate(position: Position | None) -> str:
         return mark("mute", "none")
     if position.seqno < 0:
         return f"seqno -1{sub('running, or stopped without a clean end')}"
-    return number(position.seqno) + sub(text(position.uuid))
+    return digits(position.seqno) + sub(text(position.uuid))
 
 
 def _number(words: str) -> float | None:

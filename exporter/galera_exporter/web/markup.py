@@ -61,9 +61,10 @@ def sub(words: str) -> str:
     return f'<span class="sub">{words}</span>' if words else ""
 
 
-def number(value: float) -> str:
-    """Return a whole number with thin spaces between thousands, which copy as they look."""
-    return f"{int(value):,}".replace(",", "\u202f")
+def digits(value: float) -> str:
+    """Return a whole number with gaps between thousands that are only seen: what is copied is the number."""
+    first, *groups = f"{int(value):,}".split(",")
+    return f'<span class="digits">{first}{"".join(f"<i>{group}</i>" for group in groups)}</span>'
 
 
 def size(value: float) -> str:

@@ -17,7 +17,7 @@ from galera_exporter.model import (
     RegistryReading,
 )
 from galera_exporter.standing import duration, gone
-from galera_exporter.web.markup import Tone, mark, number, sub, text
+from galera_exporter.web.markup import Tone, digits, mark, sub, text
 
 _COLUMNS: Final = ("Node", "State", "Status", "Seqno", "Key age", "In view", "Ready", "Address", "Sidecar")
 _STATE_NAMES: Final = {
@@ -112,7 +112,7 @@ def _seqno(record: NodeRecord, behind: Callable[[NodeRecord], str]) -> str:
         return f"none{sub('undefined position')}"
     if record.position.seqno < 0:
         return f"unknown{sub(_source(record.source))}"
-    return number(record.position.seqno) + sub(", ".join(filter(None, (behind(record), _source(record.source)))))
+    return digits(record.position.seqno) + sub(", ".join(filter(None, (behind(record), _source(record.source)))))
 
 
 def _source(source: PositionSource) -> str:
@@ -130,7 +130,7 @@ def _behind(records: list[NodeRecord]) -> Callable[[NodeRecord], str]:
         if record.position.uuid != usual:
             return f"other history: {text(record.position.uuid[:8])}"
         lag = ahead - record.position.seqno
-        return f"{number(lag)} behind" if lag else ""
+        return f"{digits(lag)} behind" if lag else ""
 
     return words
 

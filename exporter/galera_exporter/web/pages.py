@@ -58,33 +58,33 @@ def render_status(glance: Glance) -> str:
     count = f" {verdict.serving}/{verdict.expected}" if verdict.expected else ""
     moment = datetime.fromtimestamp(glance.now, UTC)
     shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    title = f"{verdict.level.capitalize()}{count} - {text(glance.cluster)}"
     age = glance.monotonic - glance.database.taken if glance.database else None
-    reload_notice = (
-        '<p class="notice fair">The web configuration file has a fault; the last good one is in force. '
-        "The log names the fault.</p>"
-        if glance.reload_ok is False
-        else ""
-    )
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{verdict.level.capitalize()}{count} - {text(glance.cluster)}</title>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="{REFRESH}">
 <link rel="icon" href="{icon(tone)}"><style>{STYLESHEET}</style></head>
 <body><div class="page">
-<header><p><span class="cluster">{text(glance.cluster)}</span> <span class="soft">Galera cluster, seen from
-{text(glance.node)}</span></p><p class="soft small"><time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{
-        moment:%Y-%m-%d
-%H:%M:%S} UTC</time></p></header>
-<main>{_verdict(verdict, tone)}{reload_notice}
+<header><p><span class="cluster">{text(glance.cluster)}</span>
+<span class="soft">Galera cluster, seen from {text(glance.node)}</span></p>
+<p class="soft small"><time datetime="{moment.isoformat()}">{shown}</time></p></header>
+<main>{_verdict(verdict, tone)}{_reload_notice(glance.reload_ok)}
 {render_nodes(glance.registry, glance.database, glance.node, glance.now)}
 <div class="cards">{render_database(glance.database, age)}
 {render_registry(glance.registry, glance.now)}
 {render_datadir(glance.datadir, glance.now)}</div></main>
-<footer><a href="{
-        text(glance.telemetry_path)
-    }">Metrics</a><a href="/-/healthy">Health</a><a href="/-/ready">Readiness</a>
-<span>galera-exporter {text(glance.version)}</span><span>Refreshes every {REFRESH} s</span></footer>
+<footer><a href="{text(glance.telemetry_path)}">Metrics</a>
+<a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a>
+<span>galera-exporter {text(glance.version)}</span> <span>Refreshes every {REFRESH} s</span></footer>
 </div></body></html>
 """
+
+
+def _reload_notice(reload_ok: bool | None) -> str:  # noqa: FBT001 - a fact, not a mode
+    if reload_ok is not False:
+        return ""
+    words = "The web configuration file has a fault; the last good one is in force. The log names the fault."
+    return f'<p class="notice fair">{words}</p>'
 
 
 def _verdict(verdict: Verdict, tone: Tone) -> str:

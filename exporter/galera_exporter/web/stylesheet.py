@@ -22,6 +22,8 @@ header p{margin:0}
 .soft{color:var(--soft)}
 .small{font-size:13px}
 .nowrap{white-space:nowrap}
+.digits{white-space:nowrap}
+.digits i{font-style:normal;margin-left:.2em}
 .cluster{font-weight:650}
 svg{width:1em;height:1em;flex:none;fill:currentColor}
 .verdict{display:flex;gap:16px;padding:18px 20px;border-radius:10px;border:1px solid;border-left-width:8px}
@@ -34,19 +36,20 @@ h1{font-size:22px;line-height:1.35;font-weight:650;margin:0;color:var(--ink)}
 .mark svg{font-size:12px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;margin-top:16px;padding:16px 20px}
 h2{font-size:16px;margin:0 0 8px;font-weight:650}
-.notice{margin:0 0 10px;padding:6px 12px;border-radius:8px}
+.notice{margin:0 0 10px;color:var(--ink);padding:6px 12px;border-radius:8px}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:9px 18px 9px 0;border-top:1px solid var(--line);vertical-align:top}
 thead th{border-top:0;color:var(--soft);font-weight:500;font-size:13px;padding-top:0;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 tbody th{font-weight:600}
 tr.gone td,tr.gone th{color:var(--soft)}
-td .sub,th .sub{display:block;font-size:13px;font-weight:400;color:var(--soft)}
+.sub{display:block;font-size:13px;font-weight:400;color:var(--soft)}
 .age{min-width:112px}
 .track{display:block;height:6px;border-radius:3px;background:var(--track);margin-top:5px;overflow:hidden}
 .track i{display:block;height:100%;background:var(--good)}
 .track i.late{background:var(--fair)}
 .track i.over{background:repeating-linear-gradient(135deg,var(--bad) 0 5px,transparent 5px 8px)}
+main>.notice{margin:16px 0 0}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:16px;align-items:start}
 .cards section{min-width:0}
 dl{display:grid;grid-template-columns:minmax(112px,auto) 1fr;gap:6px 16px;margin:0;font-variant-numeric:tabular-nums}

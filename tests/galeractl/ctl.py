@@ -89,7 +89,7 @@ class OnTerminal:
         return self.text
 
     def type(self, text: str) -> None:
-        """Type ``text``; ``\\x03`` is Ctrl-C."""
+        """Type ``text``; the character 3 is Ctrl-C."""
         os.write(self._terminal, text.encode())
 
     def end(self) -> int:

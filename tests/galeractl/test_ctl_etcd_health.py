@@ -97,7 +97,7 @@ def test_without_a_quorum_it_is_down_and_the_rest_is_still_shown(registry: Regis
     def seen() -> bool:
         done = galeractl("etcd-health", *registry.flags)
         assert done.code == 2
-        return f"Down: 1 of 3 members answer" in done.out and "etcd-0 knows no leader" in done.out
+        return "Down: 1 of 3 members answer" in done.out and "etcd-0 knows no leader" in done.out
 
     wait_until(seen, 30, f"{survivor.name} alone is called down", interval=0.2)
 

@@ -26,14 +26,14 @@ def test_it_shows_what_it_removes_and_touches_nothing_else(registry: Registry) -
         registry.put(key.encode(), b"neighbour")
     registry.put(f"{prefix}meta".encode(), b"{}")
     registry.put(f"{prefix}\x1b[2Jstray".encode(), b"\xff")
-    before = registry.keys()
+    before = registry.names()
     done = galeractl("reset", "--yes", *registry.flags)
     assert done.code == 0
     for number in range(3):
         assert f"{prefix}nodes/galera-{number}" in done.out
     assert f"{prefix}\\x1b[2Jstray" in done.out
     assert "Removed 5 keys" in done.out
-    after = registry.keys()
+    after = registry.names()
     assert neighbours <= after
     assert {key for key in before - after if not key.startswith(prefix)} == set()
     assert not any(key.startswith(prefix) for key in after)
@@ -41,12 +41,12 @@ def test_it_shows_what_it_removes_and_touches_nothing_else(registry: Registry) -
 
 def test_it_refuses_while_a_node_lives(registry: Registry) -> None:
     registry.trio()
-    before = registry.keys()
+    before = registry.names()
     done = galeractl("reset", "--yes", *registry.flags)
     assert done.code == 3
     assert "refused: 3 nodes are alive: galera-0, galera-1, galera-2" in done.err
     assert "--while-alive" in done.err
-    assert registry.keys() == before
+    assert registry.names() == before
 
 
 def test_while_alive_removes_living_nodes_too_and_says_that_they_come_back(registry: Registry) -> None:
@@ -54,16 +54,16 @@ def test_while_alive_removes_living_nodes_too_and_says_that_they_come_back(regis
     done = galeractl("reset", "--yes", "--while-alive", *registry.flags)
     assert done.code == 0
     assert "Living nodes write their keys again within a heartbeat" in done.out
-    assert not any(key.startswith(registry.settings.prefix) for key in registry.keys())
+    assert not any(key.startswith(registry.settings.prefix) for key in registry.names())
 
 
 def test_without_a_terminal_and_without_yes_it_refuses(registry: Registry) -> None:
     gone(registry)
-    before = registry.keys()
+    before = registry.names()
     done = galeractl("reset", *registry.flags, stdin="galera\n")
     assert done.code == 3
     assert "--yes" in done.err
-    assert registry.keys() == before
+    assert registry.names() == before
 
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("galera", 0, 0), ("y", 3, 3), ("", 3, 3)])
@@ -73,7 +73,7 @@ def test_a_person_confirms_by_the_name_of_the_cluster(registry: Registry, answer
     seen.expect("Type the cluster's name, galera: ")
     seen.type(f"{answer}\r")
     assert seen.end() == code
-    assert sum(key.startswith(registry.settings.prefix) for key in registry.keys()) == left
+    assert sum(key.startswith(registry.settings.prefix) for key in registry.names()) == left
 
 
 def test_ctrl_c_at_the_question_removes_nothing(registry: Registry) -> None:
@@ -82,7 +82,7 @@ def test_ctrl_c_at_the_question_removes_nothing(registry: Registry) -> None:
     seen.expect("Type the cluster's name, galera: ")
     seen.type("\x03")
     assert seen.end() == 130
-    assert sum(key.startswith(registry.settings.prefix) for key in registry.keys()) == 3
+    assert sum(key.startswith(registry.settings.prefix) for key in registry.names()) == 3
 
 
 def test_hundreds_of_keys_are_removed_too(registry: Registry) -> None:
@@ -91,7 +91,7 @@ def test_hundreds_of_keys_are_removed_too(registry: Registry) -> None:
     done = galeractl("reset", "--yes", *registry.flags)
     assert done.code == 0
     assert "Removed 250 keys" in done.out
-    assert not any(key.startswith(registry.settings.prefix) for key in registry.keys())
+    assert not any(key.startswith(registry.settings.prefix) for key in registry.names())
 
 
 def test_an_empty_registry_is_no_failure(registry: Registry) -> None:

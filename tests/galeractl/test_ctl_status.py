@@ -232,7 +232,7 @@ def test_membership_is_that_of_most_primary_nodes_and_unknown_where_names_differ
         return NodeView(name, present, record, 1.0, leased=True, expirations=0)
 
     most = [view("a", "a", "b"), view("b", "a", "b"), view("c", "a", "b", "c")]
-    assert agreed_members(most) == {"a", "b"}
+    assert agreed_members(most) == frozenset({"a", "b"})
     assert (
         agreed_members([view("a", "a", "b", present=False), view("b", "b", status=ClusterStatus.NON_PRIMARY)]) is None
     )

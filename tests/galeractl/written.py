@@ -63,5 +63,5 @@ class Registry:
         for number in range(3):
             self.live(replace(RECORD, node=f"galera-{number}", owner=f"pod-{number}"))
 
-    def keys(self) -> set[str]:
+    def names(self) -> set[str]:
         return {pair.key.decode() for pair in self.etcd.range("/").pairs}

@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         own = commands.add_parser(
             command.name,
+            usage=f"galeractl {command.name} [OPTION]...",
             help=command.help,
             description=command.description,
             epilog=arguments.SOURCES,

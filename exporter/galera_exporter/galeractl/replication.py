@@ -113,6 +113,8 @@ class Replication:
             return True
         done = False
         for old in self._peers:
+            if old.identity is None:
+                continue  # it never answered, so nothing was created by it
             fresh = make(old.target)
             try:
                 fresh.connect()

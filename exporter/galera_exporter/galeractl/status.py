@@ -31,7 +31,8 @@ answer, the local MariaDB is asked instead, and the answer says so.
 columns:
   STATE    wsrep_local_state_comment; "gone (...)": the node's key has expired, with its last words
   STATUS   wsrep_cluster_status
-  SEQNO    the last committed transaction, and how far it is behind the most advanced node
+  SEQNO    the last committed transaction, and how far it is behind the most advanced node;
+           nodes write it every 3 s or so, so under load a few seconds of writes are no lag
   SOURCE   where that position was read: status (SQL), grastate (file), recover
   KEY AGE  seconds since the node wrote its key; beyond the TTL (10 s) the key is gone
   IN VIEW  whether most Primary nodes have it in their Galera view; "-": they do not say

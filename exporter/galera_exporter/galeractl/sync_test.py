@@ -33,8 +33,8 @@ The work is done in a database of its own, {PREFIX}TIME_RANDOM, which is removed
 at the end, also after Ctrl-C or the death of a node. A database that a killed run left behind is
 removed by the next run that begins {LEFTOVER_AGE // 3600} hour or more later.
 
-The account of the sidecar may not write. Give another one with --user and --password-file;
-{GRANT_HINT.format(user="NAME")}.
+The account of the sidecar may not write. Give another one with --user and --password-file:
+{GRANT_HINT.format(user="NAME")}
 
 exit status:
   0  every node shows what every other node wrote
@@ -60,7 +60,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nodes", metavar="HOST:PORT,...", default="", help="ask these nodes, and not the registry which there are"
     )
     parser.add_argument("--user", metavar="NAME", help="account that may write (default: --mariadb.user)")
-    parser.add_argument("--password-file", metavar="FILE", type=Path, help="file with its password")
+    parser.add_argument(
+        "--password-file", metavar="FILE", type=Path, help="file with its password (default: that of --mariadb.user)"
+    )
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",

@@ -237,3 +237,15 @@ def test_membership_is_that_of_most_primary_nodes_and_unknown_where_names_differ
         agreed_members([view("a", "a", "b", present=False), view("b", "b", status=ClusterStatus.NON_PRIMARY)]) is None
     )
     assert agreed_members([view("pod-0", "node1", "node2")]) is None
+
+
+def test_sync_test_names_what_it_cannot_reach_by_the_registry(registry: Registry) -> None:
+    registry.live(RECORD)
+    registry.live(replace(RECORD, node="galera-1", owner="1", address="no address"))
+    registry.put(live_key(registry.settings.prefix, "galera-2"), b"unreadable", registry.etcd.grant(60))
+    done = galeractl("sync-test", *registry.flags, "--timeout=2")
+    assert done.code == 2
+    assert re.search(r"^galera-0 +127\.0\.0\.1:1 .*refused", done.out, re.MULTILINE)
+    assert re.search(r"^galera-1 +- .*'no address' is not an address of a node", done.out, re.MULTILINE)
+    assert re.search(r"^galera-2 +- .*cannot be read, so its address is not known", done.out, re.MULTILINE)
+    assert "Down: 0 of 6 pairs" in done.out

@@ -23,9 +23,9 @@ DESCRIPTION: Final = """\
 Show every key that the registry has below this cluster's prefix, /galera/v1/NAMESPACE/CLUSTER/,
 ask, and remove exactly these. Keys outside of the prefix are never touched, and no database is.
 
-While a node lives (its key under live/ exists) nothing is removed: a living node writes its keys again
-at its next heartbeat, about 3 s later, so all a reset would do is to blink. --while-alive does it
-nevertheless, for instance to be rid of a node that another program keeps alive.
+While a node lives (its key under live/ exists) nothing is removed: its sidecar would write the keys
+again at the next heartbeat, within 3 s. --while-alive removes them nevertheless, for instance to be
+rid of a live key without a lease, which never expires.
 
 exit status:
   0  removed, or there was nothing to remove

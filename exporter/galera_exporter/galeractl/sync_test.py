@@ -33,7 +33,7 @@ The work is done in a database of its own, {PREFIX}TIME_RANDOM, which is removed
 at the end, also after Ctrl-C or the death of a node. A database that a killed run left behind is
 removed by the next run that begins {LEFTOVER_AGE // 3600} hour or more later.
 
-The account of the sidecar may not write. Give another one with --user and --password-file:
+The sidecar's account has no right to write. Give another one with --user and --password-file:
 {GRANT_HINT.format(user="NAME")}
 
 exit status:

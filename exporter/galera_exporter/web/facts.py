@@ -84,7 +84,7 @@ def _queue(sample: NodeSample, now: str, average: str) -> str:
         return '<span class="soft">unknown</span>'
     words = mark("fair", f"{length:.0f} waiting") if length >= _QUEUE_LONG else digits(length)
     mean = _number(sample.raw.get(average, ""))
-    return words + (sub(f"{mean:.2f} on average since FLUSH STATUS") if mean is not None else "")
+    return words + (sub(f"mean {mean:.2f}") if mean is not None else "")
 
 
 def _flow_control(sample: NodeSample) -> str:

@@ -35,13 +35,14 @@ _STATE_TONES: Final[dict[NodeState, Tone]] = {
     NodeState.JOINED: "fair",
     NodeState.UNKNOWN: "mute",
 }
+_CLASSES: Final = {"Key age": " class=age", "Address": " class=free", "Sidecar": " class=free"}
 _NONE: Final = '<span class="soft">\u2013</span>'
 
 
-def state_mark(state: NodeState) -> str:
-    """Return a node's state with its sign."""
+def state_mark(state: NodeState, *, stale: bool = False) -> str:
+    """Return a node's state with its sign; a stale one in the neutral tone, for nobody knows whether it is still so."""
     words = _STATE_NAMES.get(state, state.replace("_", " ").capitalize())
-    return mark(_STATE_TONES.get(state, "bad"), words)
+    return mark("mute" if stale else _STATE_TONES.get(state, "bad"), words)
 
 
 def status_mark(status: ClusterStatus) -> str:
@@ -66,7 +67,7 @@ def render_nodes(registry: RegistryReading | None, database: DatabaseReading | N
         return f"<section><h2>Nodes</h2>{notices or '<p class=soft>No node has registered.</p>'}</section>"
     behind = _behind([view.record for view in views if view.record])
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
-    rows = "".join(_row(view, view.node == own, behind) for view in views)
+    rows = "".join(_row(view, behind, own=view.node == own, stale=not registry.up) for view in views)
     return (
         f"<section><h2>Nodes</h2>{notices}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
@@ -81,7 +82,7 @@ def _notices(registry: RegistryReading, now: float) -> Iterable[tuple[Tone, str]
         yield "mute", f"{count} key{'' if count == 1 else 's'} below this cluster's prefix could not be read as a node."
 
 
-def _row(view: NodeView, own: bool, behind: Callable[[NodeRecord], str]) -> str:  # noqa: FBT001 - a fact, not a mode
+def _row(view: NodeView, behind: Callable[[NodeRecord], str], *, own: bool, stale: bool) -> str:
     record = view.record
     name = text(view.node) + sub("this node" if own else "")
     if not view.present:
@@ -89,19 +90,19 @@ def _row(view: NodeView, own: bool, behind: Callable[[NodeRecord], str]) -> str:
     elif record is None:
         state = mark("bad", "Unreadable key")
     else:
-        state = state_mark(record.state)
+        state = state_mark(record.state, stale=stale)
     cells = (
         state,
         status_mark(record.status) if record and view.present else _NONE,
         _seqno(record, behind) if record else _NONE,
-        _key_age(view),
+        _key_age(view, stale=stale),
         _yes(view.in_view),
         _yes(record.ready) if record and view.present else _NONE,
         text(record.address) if record else _NONE,
         text(record.version) if record else _NONE,
     )
     marked = "".join(
-        f'<td data-name="{column}"{" class=age" if column == "Key age" else ""}><div>{cell}</div></td>'
+        f'<td data-name="{column}"{_CLASSES.get(column, "")}><div>{cell}</div></td>'
         for column, cell in zip(_COLUMNS[1:], cells, strict=True)
     )
     return f'<tr{"" if view.present else " class=gone"}><th scope="row">{name}</th>{marked}</tr>'
@@ -135,13 +136,15 @@ def _behind(records: list[NodeRecord]) -> Callable[[NodeRecord], str]:
     return words
 
 
-def _key_age(view: NodeView) -> str:
+def _key_age(view: NodeView, *, stale: bool) -> str:
     """Return age against TTL as words and a bar; after the end, since when it is gone."""
     if not view.present:
         return f'<span>{text(gone(view))}</span><span class="track"><i class="over" style="width:100%"></i></span>'
     lease = "" if view.leased else sub("no lease: never expires")
     if view.age is None:
         return f"present{lease}"
+    if stale:
+        return f"last change {duration(view.age)} ago{lease}"
     ttl = view.record.ttl if view.record else 0
     if ttl <= 0:
         return f"{view.age:.1f} s{lease}"

@@ -41,6 +41,10 @@ table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:9px 18px 9px 0;border-top:1px solid var(--line);vertical-align:top}
 thead th{border-top:0;color:var(--soft);font-weight:500;font-size:13px;padding-top:0;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
+td{overflow-wrap:normal}
+td.free{overflow-wrap:anywhere}
+td .mark,td .sub{white-space:nowrap}
+td.free .sub{white-space:normal}
 tbody th{font-weight:600}
 tr.gone td,tr.gone th{color:var(--soft)}
 .sub{display:block;font-size:13px;font-weight:400;color:var(--soft)}
@@ -50,8 +54,10 @@ tr.gone td,tr.gone th{color:var(--soft)}
 .track i.late{background:var(--fair)}
 .track i.over{background:repeating-linear-gradient(135deg,var(--bad) 0 5px,transparent 5px 8px)}
 main>.notice{margin:16px 0 0}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:16px;align-items:start}
-.cards section{min-width:0}
+.cards{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,1fr);gap:16px;margin-top:16px;align-items:start}
+.cards section{margin:0;min-width:0}
+.cards section:first-child{grid-row:span 2;align-self:stretch}
+.cards section:first-child dl{grid-template-columns:minmax(112px,auto) 1fr minmax(112px,auto) 1fr}
 dl{display:grid;grid-template-columns:minmax(112px,auto) 1fr;gap:6px 16px;margin:0;font-variant-numeric:tabular-nums}
 dt{color:var(--soft)}
 dd{margin:0;min-width:0}
@@ -73,7 +79,8 @@ tbody th{font-size:16px;padding-bottom:4px}
 tbody td{display:grid;grid-template-columns:96px 1fr;gap:12px}
 tbody td::before{content:attr(data-name);color:var(--soft)}
 .age{min-width:0}
-dl{grid-template-columns:minmax(96px,auto) 1fr}
+dl,.cards section:first-child dl{grid-template-columns:minmax(96px,auto) 1fr}
 .cards{grid-template-columns:minmax(0,1fr)}
+.cards section:first-child{grid-row:auto}
 }
 """.strip()

@@ -76,6 +76,18 @@ def test_a_person_confirms_by_the_name_of_the_cluster(registry: Registry, answer
     assert sum(key.startswith(registry.settings.prefix) for key in registry.names()) == left
 
 
+def test_a_node_that_comes_alive_while_the_question_stands_loses_nothing(registry: Registry) -> None:
+    gone(registry)
+    seen = OnTerminal("reset", *registry.flags)
+    seen.expect("Type the cluster's name, galera: ")
+    registry.live(replace(RECORD, node="galera-1"))
+    before = registry.names()
+    seen.type("galera\r")
+    assert seen.end() == 1
+    assert "a node came alive in the meantime" in seen.text
+    assert registry.names() == before
+
+
 def test_ctrl_c_at_the_question_removes_nothing(registry: Registry) -> None:
     gone(registry)
     seen = OnTerminal("reset", *registry.flags)

@@ -173,18 +173,18 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 
 def _text(path: Path) -> str:
-    # Not blocking: whoever can write there may have put a named pipe in its place.
     try:
+        # Not blocking: whoever can write there may have put a named pipe in its place.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return ""
-        try:
-            return file.read(_LONGEST_FILE).decode("utf-8", "replace")
-        except OSError:
-            return ""
+    try:
+        found = os.read(handle, _LONGEST_FILE) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
+    return found.decode("utf-8", "replace")
 
 
 def _modified(path: Path) -> float | None:

@@ -61,9 +61,10 @@ class Sampler:
     def read(self, max_age: float, timeout: float) -> DatabaseReading:
         """Return a reading that was begun at most ``max_age`` seconds before this call, within ``timeout`` seconds.
 
-        When the time is over, the reason is TIMEOUT, or BUSY where an earlier caller's flight is in the way,
-        and there is no sample: never an older one. While MariaDB hangs (the last flight timed out) only the
-        caller that begins the next flight waits for its end; the others are told within 0.05 s.
+        When the time is over, the reason is TIMEOUT, or BUSY where a flight is in the way that was begun too
+        early to serve this caller, and there is no sample: never an older one. While MariaDB hangs (the last
+        flight timed out) only the caller that begins the next flight waits for its end; the others are told
+        within 0.05 s.
         """
         called = self._clock()
         deadline = called + timeout
@@ -81,7 +82,7 @@ class Sampler:
                 limit = min(deadline, (self._flight or called) + PATIENCE) if hangs and not begins else deadline
                 remaining = limit - self._clock()
                 if remaining <= 0:
-                    earlier = self._flight is not None and self._flight < called and not hangs
+                    earlier = self._flight is not None and self._flight < oldest and not hangs
                     return self._late(called, DatabaseReason.BUSY if earlier else DatabaseReason.TIMEOUT)
                 self._landed.wait(remaining)
         return DatabaseReading(called, DatabaseReason.OTHER, "the sampler is closed")

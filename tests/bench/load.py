@@ -13,6 +13,8 @@ from bench.answer import Answer, Reader
 from bench.client import connect, received
 
 _CONNECT_TIMEOUT = 5.0
+_SWEEP = 0.1
+"""Seconds between two looks for answers that are too late."""
 _CHECK_EVERY = 50
 """Each answer must be complete and 200; the text of one in so many is looked at."""
 
@@ -93,9 +95,9 @@ class _Run:
                 self._next(scraper)
             swept = began
             while self._busy and (now := time.perf_counter()) < began + limit:
-                for descriptor, _ in self._poll.poll(1.0):
+                for descriptor, _ in self._poll.poll(_SWEEP):
                     self._take(self._by_descriptor[descriptor])
-                if now - swept >= 1:
+                if now - swept >= _SWEEP:
                     swept = now
                     self._sweep(now)
         finally:

@@ -86,7 +86,7 @@ def test_a_frozen_member_costs_a_bounded_time(registry: Registry, etcd: EtcdClus
     done = galeractl("etcd-health", *registry.flags)
     assert done.code == 1
     assert "etcd-2 does not answer" in done.out
-    assert done.seconds < 8
+    assert done.seconds < 15
 
 
 def test_without_a_quorum_it_is_down_and_the_rest_is_still_shown(registry: Registry, etcd: EtcdCluster) -> None:

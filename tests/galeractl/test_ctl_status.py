@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import signal
+import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from ctl import OnTerminal, Running, galeractl
 from written import RECORD, UUID, Registry
 
-from galera_exporter.galeractl.roster import agreed_members
+from galera_exporter.galeractl.roster import Roster, agreed_members
 from galera_exporter.model import ClusterStatus, NodeState, NodeView, Position
 from galera_exporter.registry.records import live_key
 from lab import EtcdCluster, wait_until
@@ -88,15 +90,23 @@ def test_an_empty_registry_says_that_nothing_is_known(registry: Registry) -> Non
 
 def test_the_key_age_is_the_part_of_the_lease_that_has_run(registry: Registry) -> None:
     registry.live(RECORD)
-
-    def age() -> float:
-        return float(galeractl("status", "--output", "json", *registry.flags).json["nodes"][0]["key_age_seconds"])
-
-    assert age() <= 3
-    wait_until(lambda: age() >= 4, 20, "the key grows older")
     lease = registry.etcd.range(registry.settings.prefix + "live/").pairs[0].lease
-    registry.etcd.keepalive(lease)
-    assert age() <= 3
+
+    def age_and_time() -> tuple[float, float]:
+        (node,) = roster.read().nodes
+        assert node.age is not None
+        return node.age, time.monotonic() - written
+
+    with closing(Roster(registry.settings)) as roster:
+        written = time.monotonic()
+        registry.etcd.keepalive(lease)
+        wait_until(lambda: age_and_time()[0] >= 3, 20, "the key grows older", interval=0.2)
+        age, passed = age_and_time()
+        assert passed - 1 <= age <= passed + 1.5
+        written = time.monotonic()
+        registry.etcd.keepalive(lease)
+        age, passed = age_and_time()
+        assert age <= passed + 1.5
 
 
 def test_a_key_without_a_lease_is_called_so(registry: Registry) -> None:
@@ -169,7 +179,7 @@ def test_a_frozen_etcd_costs_a_bounded_time(registry: Registry, etcd: EtcdCluste
         member.freeze()
     done = galeractl("status", *registry.flags)
     assert done.code == 2
-    assert done.seconds < 8
+    assert done.seconds < 15
     for member in etcd.members:
         member.thaw()
     wait_until(etcd.healthy, 30, "etcd is well again")

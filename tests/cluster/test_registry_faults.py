@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import Page, Sidecar, Trio
+from lab import Page, Sidecar, Trio, wait_until
 
 PREFIX = "/galera/v1/default/lab/"
 
@@ -118,9 +118,10 @@ def test_a_foreign_value_is_counted_and_breaks_nothing(cluster: Trio, sidecar: S
 
 def test_wiped_keys_are_all_back_within_a_heartbeat(cluster: Trio) -> None:
     assert int(cluster.etcd.ctl("del", "--prefix", PREFIX)) >= 3
+    wait_until(lambda: len(cluster.etcd.keys(f"{PREFIX}live/")) == 3, 5, "three live keys are back")
     for other in cluster.sidecars:
-        other.until(lambda page: page.value("galera_registry_nodes") == 3, 15, "sees three nodes again")
-    assert len(cluster.etcd.keys(f"{PREFIX}live/")) == 3
+        page = other.until(lambda page: page.value("galera_registry_nodes") == 3, 5, "sees three nodes again")
+        assert page.value("galera_registry_self_registered") == 1
 
 
 def test_a_second_claimant_of_a_name_does_not_take_the_key(cluster: Trio, lab_folder: Path) -> None:

@@ -79,7 +79,12 @@ class Trio:
             and page.value("wsrep_cluster_size") == len(self.galera.nodes)
             and page.value("wsrep_local_state") == 4  # Synced
             and page.value("galera_registry_up") == 1
-            and all(page.value("galera_etcd_key_present", node=node.name) == 1 for node in self.galera.nodes)
+            and all(
+                page.value("galera_etcd_key_present", node=node.name) == 1
+                and page.value("galera_registry_node_state", node=node.name, state="synced") == 1
+                and page.value("galera_registry_node_in_view", node=node.name) == 1
+                for node in self.galera.nodes
+            )
         )
 
     def restore(self) -> None:

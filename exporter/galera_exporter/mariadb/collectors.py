@@ -91,7 +91,7 @@ class Collectors:
         except ServerError as error:
             self._variables = None
             self._variables_due = taken + min(RETRY_INTERVAL, self._interval)
-            log.warning("SHOW GLOBAL VARIABLES failed, next try in a minute: %s", error)
+            log.warning("The variables cannot be read: %s", error)
 
     def _read_members(self, sample: NodeSample, taken: float) -> None:
         if not (sample.primary and sample.ready):
@@ -99,22 +99,23 @@ class Collectors:
             self._members, self._view, self._members_due = None, (), taken
             return
         view = (sample.conf_id, sample.cluster_size, sample.state, sample.member_uuid)
-        # The view is in the status a moment before it is in the table.
-        settled = self._members is not None and len(self._members) == sample.cluster_size and view == self._view
-        if taken < self._members_due and (settled or self._denied):
+        known = self._members is not None and view == self._view
+        if taken < self._members_due and (known or self._denied):
             return
         self._view = view
         try:
-            self._members = parse_members(self._run("members", MEMBERS))
+            found = parse_members(self._run("members", MEMBERS))
+            # A new view is in the status a moment before it is in the table: until then its members are not known.
+            self._members = found if len(found) == sample.cluster_size else None
             self._members_due = taken + MEMBERS_INTERVAL
             self._denied = False
         except ServerError as error:
+            lasting = error.code in _NO_GRANT or error.reason is DatabaseReason.TIMEOUT
+            if lasting and not self._denied:
+                log.warning("The members cannot be read, next try in a minute: %s", error)
             self._members = None
             self._members_due = taken + RETRY_INTERVAL
-            if not self._denied:
-                log.warning("The members cannot be read, next try in a minute: %s", error)
-            # Not ready any more (1047) is a matter of the moment; it is tried again with the next flight.
-            self._denied = error.code in _NO_GRANT or error.reason is DatabaseReason.TIMEOUT
+            self._denied = lasting
 
     def _run(self, collector: str, statement: str) -> Rows:
         began = self._clock()

@@ -186,11 +186,10 @@ class Connection:
         return sock
 
     def _prepare(self, live: pymysql.Connection[Cursor]) -> None:
-        timeout = self._settings.timeout
+        # Shorter than our own wait: an error answer keeps the connection, a timeout of ours costs it.
+        limit = self._settings.timeout * 0.8
         with live.cursor() as cursor:
-            cursor.execute(
-                f"SET SESSION lock_wait_timeout = {max(1, round(timeout))}, max_statement_time = {timeout:.3f}"
-            )
+            cursor.execute(f"SET SESSION lock_wait_timeout = {max(1, int(limit))}, max_statement_time = {limit:.3f}")
             try:
                 # SHOW STATUS itself would wait for the applier (bit 8 of wsrep_sync_wait).
                 cursor.execute("SET SESSION wsrep_sync_wait = 0")

@@ -262,6 +262,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "export numeric wsrep_ variables without a metric of their own as wsrep_raw{variable}",
         sidecar_only=True,
     ),
-    Option("log.level", _choice("debug", "info", "warning", "error"), "info", "debug, info, warning or error", "LEVEL"),
-    Option("log.format", _choice("text", "json"), "text", "text or json", "FORMAT"),
+    Option(
+        "log.level",
+        _choice("debug", "info", "warning", "error"),
+        "info",
+        "debug, info, warning or error",
+        "LEVEL",
+        sidecar_only=True,
+    ),
+    Option("log.format", _choice("text", "json"), "text", "text or json", "FORMAT", sidecar_only=True),
 )

@@ -2,8 +2,8 @@
 
 The rules, in the order in which they decide:
 
-1. Two sets of nodes that are Primary and do not count each other: down. Writes
-   may go two ways, which is worse than no service.
+1. Two sets of nodes that are Primary and do not count each other, or a node that
+   serves without a history: down. Writes go astray, which is worse than no service.
 2. No node Primary, or none that serves: down.
 3. Fewer nodes serve than expected, or the registry and a node disagree: degraded.
 4. Else healthy. A donor that serves does not change that; the sentence says so.
@@ -71,9 +71,9 @@ def judge(
         text = "Unknown: the registry has no node of this cluster." if registry else "Unknown: there is no source."
         return Verdict(Level.UNKNOWN, text, (), 0, target)
     serving = sum(each.serves for each in nodes)
-    broken = _split(nodes)
-    if broken:
-        return Verdict(Level.DOWN, f"Down: split brain suspected: {_sentence(broken)}", broken, serving, target)
+    for danger, evidence in (("split brain suspected", _split(nodes)), ("history lost", _lost(nodes))):
+        if evidence:
+            return Verdict(Level.DOWN, f"Down: {danger}: {_sentence(evidence)}", evidence, serving, target)
     if not serving:
         troubles = tuple(each.words() for each in nodes)
         none = "no node serves" if any(each.primary for each in nodes) else "no node is Primary"
@@ -122,11 +122,7 @@ def _alone(own: Standing | None, registry: RegistryReading, target: int) -> Verd
 def _split(nodes: Iterable[Standing]) -> tuple[str, ...]:
     """Return the evidence that more than one history, or more than one component, is Primary."""
     primary = [each for each in nodes if each.primary]
-    reasons = [
-        f"{each.name} is Primary and Synced with the all-zero state UUID: it has lost the cluster's history"
-        for each in primary
-        if each.state is NodeState.SYNCED and each.uuid == ZERO_UUID
-    ]
+    reasons = []
     histories: dict[str, list[str]] = {}
     for each in primary:
         if each.uuid != ZERO_UUID and each.state in SERVING:
@@ -151,6 +147,15 @@ def _split(nodes: Iterable[Standing]) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def _lost(nodes: Iterable[Standing]) -> tuple[str, ...]:
+    """Return the nodes that serve without a history: they were bootstrapped empty."""
+    return tuple(
+        f"{each.name} is Primary and Synced with the all-zero state UUID"
+        for each in nodes
+        if each.primary and each.state is NodeState.SYNCED and each.uuid == ZERO_UUID
+    )
+
+
 def _degraded(
     nodes: Sequence[Standing],
     database: DatabaseReading | None,
@@ -172,6 +177,8 @@ def _degraded(
     sizes = {each.size for each in nodes if each.serves and each.fresh}
     if len(sizes) > 1:
         yield f"nodes count {' and '.join(str(size) for size in sorted(sizes))} members: the view is changing"
+    elif serving >= target and 0 < max(sizes, default=0) < target:  # a dead node's key outlives it by up to its TTL
+        yield f"the component has {max(sizes)} of {target} nodes"
     if database is not None and not registry.registered:
         yield "this node is not registered" + (f" ({registry.reason.replace('_', ' ')})" if registry.reason else "")
     if registry.view.orphans:

@@ -7,11 +7,10 @@ import threading
 import time
 from contextlib import ExitStack
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PAGE, ROUTES, Certificates, StartServer
+from serving import PAGE, ROUTES, Certificates, StartServer, trusting, web_config
 from wire import CLOSING_GET, GET, PROBE, closed_within, connect, exchange, read_answer, request
 
 from galera_exporter.web.connection import Deadlines
@@ -289,18 +288,3 @@ def test_no_descriptors_left_is_no_end_of_service(start: StartServer, monkeypatc
     monkeypatch.setattr(server, "_accept", lambda _, now: original(Exhausted(), now))  # type: ignore[arg-type]  # stands in for the socket
     assert timed(server) < 3.0
     assert next(refusals, None) is None
-
-
-def web_config(certificates: Certificates, text: str = "") -> Path:
-    path = certificates.path("web.yml")
-    path.write_text(f"tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n{text}")
-    return path
-
-
-def trusting(certificates: Certificates, pair: str | None = None) -> Any:
-    import ssl
-
-    context = ssl.create_default_context(cafile=certificates.path("ca.crt"))
-    if pair:
-        context.load_cert_chain(certificates.path(f"{pair}.crt"), certificates.path(f"{pair}.key"))
-    return context

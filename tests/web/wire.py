@@ -44,7 +44,9 @@ def read_answer(sock: socket.socket, *, head_only: bool = False) -> Answer:
     return Answer(int(lines[0].split(" ")[1]), headers, body)
 
 
-def exchange(server: Server, data: bytes, *, source: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> Answer:
+def exchange(
+    server: Server, data: bytes, *, source: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> Answer:
     """Open a connection, send ``data``, return the first answer."""
     with connect(server, source=source) as plain:
         if context is None:

@@ -89,6 +89,8 @@ class Server:
         self._limits = limits
         self._protection = ProtectionSource(settings.config_file, clock=clock)
         self._router = Router(routes, clock=clock)
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        """Host and port of each listening socket, once ``start`` has returned."""
         self._listeners: list[socket.socket] = []
         self._connections: dict[Connection, Protection] = {}
         self._peers: Counter[bytes] = Counter()
@@ -96,11 +98,6 @@ class Server:
         self._closing = False
         self._accept_again = 0.0
         self._next_sweep = 0.0
-
-    @property
-    def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each listening socket."""
-        return tuple(listener.getsockname()[:2] for listener in self._listeners)
 
     @property
     def reload_status(self) -> ReloadStatus:
@@ -123,6 +120,7 @@ class Server:
             for listener in self._listeners:
                 listener.close()
             raise ConfigError(tuple(faults))
+        self.addresses = tuple(listener.getsockname()[:2] for listener in self._listeners)
         self._most = min(self._limits.connections, max(8, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()

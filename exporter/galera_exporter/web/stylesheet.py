@@ -45,7 +45,7 @@ td{overflow-wrap:normal}
 td.free{overflow-wrap:anywhere}
 td .mark,td .sub{white-space:nowrap}
 td.free .sub{white-space:normal}
-tbody th{font-weight:600}
+tbody th{font-weight:600;min-width:8em}
 tr.gone td,tr.gone th{color:var(--soft)}
 .sub{display:block;font-size:13px;font-weight:400;color:var(--soft)}
 .age{min-width:112px}
@@ -64,7 +64,7 @@ dd{margin:0;min-width:0}
 footer{display:flex;flex-wrap:wrap;gap:4px 20px;margin-top:18px;color:var(--soft);font-size:13px}
 a{color:var(--link);text-underline-offset:2px}
 a:focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:2px}
-@media (max-width:860px){
+@media (max-width:1000px){
 .page{padding:14px 12px 24px}
 section,.verdict{padding:14px}
 .verdict{gap:12px}

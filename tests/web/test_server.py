@@ -14,6 +14,7 @@ from wire import GET, connect, exchange, read_answer, request
 
 from galera_exporter.errors import ConfigError
 from galera_exporter.settings import WebSettings
+from galera_exporter.web.listener import group_of
 from galera_exporter.web.message import Request, Response
 from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Server
@@ -109,3 +110,17 @@ def test_close_frees_the_port_and_ends_the_threads(start: StartServer) -> None:
     assert threading.active_count() == before
     with pytest.raises(ConnectionRefusedError):
         connect(server)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+def test_a_host_counts_once_whichever_ipv6_address_it_takes(one: str, two: str, *, same: bool) -> None:
+    assert (group_of(one) == group_of(two)) is same

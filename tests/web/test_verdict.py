@@ -171,8 +171,8 @@ TABLE: dict[str, tuple[DatabaseReading | None, RegistryReading | None, int, str]
         registry(*(gone(name) for name in NAMES)),
         3,
         (
-            "Down: no node is Primary. galera-0 is gone (key expired 42 s ago); galera-1 is gone (key expired 42 s ago); "
-            "galera-2 is gone (key expired 42 s ago)."
+            "Down: no node is Primary. galera-0 is gone (key expired 42 s ago); "
+            "galera-1 is gone (key expired 42 s ago); galera-2 is gone (key expired 42 s ago)."
         ),
     ),
     "two histories": (

@@ -22,7 +22,7 @@ from galera_exporter.web.protection import ProtectionSource
 from galera_exporter.web.server import Server
 from galera_exporter.web.webconfig import load
 
-HASH = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+HASH = bcrypt.hashpw(b"right", b"$2b$04$" + b"saltofatestofthesaltO.").decode()
 PASSWORDS = f"basic_auth_users:\n  prometheus: {HASH}\n"
 MUTUAL = "  client_ca_file: ca.crt\n  client_auth_type: RequireAndVerifyClientCert\n"
 

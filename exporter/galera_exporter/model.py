@@ -193,6 +193,8 @@ class DatadirFacts:
     gcache_page_bytes: int
     gra_log_files: int
     gvwstate_present: bool
+    sst_changed: float | None = None
+    """Wall clock, seconds since the epoch: newest change of the transfer's marker and files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from galera_exporter import __version__
@@ -27,12 +28,23 @@ MAX_AGE = 1.0
 _VIEW_MAX_AGE = 10.0
 """Seconds: longer than three heartbeats; each reads the status."""
 
+_TRANSFER_SILENCE = 120.0
+"""Seconds without a change of its files after which a state transfer counts as dead: a killed one leaves its marker."""
+
 
 class Node:
     """Joins what the rooms know of this node. Safe to call from many threads."""
 
-    def __init__(self, config: Config, sampler: Sampler, read_datadir: Callable[[float], DatadirFacts] | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        sampler: Sampler,
+        read_datadir: Callable[[float], DatadirFacts] | None,
+        *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.config = config
+        self._wall = wall
         self._sampler = sampler
         self._read_datadir = read_datadir
         self._largest = 0
@@ -70,7 +82,7 @@ class Node:
         """Return what this node may say of itself in the registry; None without a sign of life.
 
         A node that answers SQL lives, and so does one that takes a state transfer: it answers
-        no SQL, but its files show it.
+        no SQL, but its files change.
         """
         reading = self.database(self.config.mariadb.timeout)
         if reading.sample is not None:
@@ -79,7 +91,9 @@ class Node:
             facts = self.datadir(self.config.mariadb.timeout)
         except OSError:
             return None  # the scrape's collector tells of it
-        if facts is None or not facts.sst_in_progress:
+        if facts is None or not facts.sst_in_progress or facts.sst_changed is None:
+            return None
+        if self._wall() - facts.sst_changed > _TRANSFER_SILENCE:
             return None
         return self._joiner(facts)
 

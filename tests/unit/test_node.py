@@ -34,6 +34,7 @@ FILES = DatadirFacts(
     gcache_page_bytes=0,
     gra_log_files=0,
     gvwstate_present=False,
+    sst_changed=1e9 + 60,
 )
 
 
@@ -77,7 +78,7 @@ def node(*readings: DatabaseReading, files: DatadirFacts | OSError | None = None
         return files
 
     config = Config(node="db-1", address="db-1:3306", owner="uid", expected=expected, datadir=Path("/data"))
-    return Node(config, Readings(*readings), read if files is not None else None)  # type: ignore[arg-type]  # same shape
+    return Node(config, Readings(*readings), read if files is not None else None, wall=lambda: 1e9 + 100)  # type: ignore[arg-type]  # same shape
 
 
 def test_a_node_that_answers_writes_its_state_and_position() -> None:
@@ -96,7 +97,14 @@ def test_a_joiner_that_answers_no_sql_is_described_by_its_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "files", [None, dataclasses.replace(FILES, sst_in_progress=False), TimeoutError("slow disk"), OSError("gone")]
+    "files",
+    [
+        None,
+        dataclasses.replace(FILES, sst_in_progress=False),
+        dataclasses.replace(FILES, sst_changed=1e9 - 60),  # a killed transfer leaves its marker behind
+        TimeoutError("slow disk"),
+        OSError("gone"),
+    ],
 )
 def test_a_dead_database_without_a_transfer_says_nothing(files: DatadirFacts | OSError | None) -> None:
     assert node(DOWN, files=files).describe() is None

@@ -115,13 +115,16 @@ def read_datadir(path: Path) -> DatadirFacts:
         elif entry.name.startswith("GRA_") and entry.name.endswith(".log"):
             logs += 1
     grastate = parse_grastate(_text(path / "grastate.dat")) if "grastate.dat" in names else None
+    started = _modified(path / SST_MARKER) if SST_MARKER in names else None
+    received = _tree(path / SST_FOLDER) if SST_FOLDER in names else None
     return DatadirFacts(
         present="mysql" in names,
         grastate=None if grastate is None else grastate.position,
         safe_to_bootstrap=None if grastate is None else grastate.safe_to_bootstrap,
         sst_in_progress=SST_MARKER in names,
-        sst_start=_modified(path / SST_MARKER) if SST_MARKER in names else None,
-        sst_received_bytes=_tree_bytes(path / SST_FOLDER) if SST_FOLDER in names else None,
+        sst_start=started,
+        sst_received_bytes=None if received is None else received.size,
+        sst_changed=max((each for each in (started, received and received.changed) if each), default=None),
         gcache_page_files=pages,
         gcache_page_bytes=page_bytes,
         gra_log_files=logs,
@@ -142,9 +145,17 @@ def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
             yield entry
 
 
-def _tree_bytes(root: Path) -> int | None:
-    """Bytes of the regular files below a folder; None where it cannot be listed (it may vanish while we look)."""
-    total = 0
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The regular files below a folder: their bytes, and the wall clock of the newest change."""
+
+    size: int = 0
+    changed: float = 0.0
+
+
+def _tree(root: Path) -> _Tree | None:
+    """Return what is below a folder; None where it cannot be listed (it may vanish while we look)."""
+    total = _Tree()
     looked = 0
     folders: list[Path] = [root]
     while folders:
@@ -157,11 +168,21 @@ def _tree_bytes(root: Path) -> int | None:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(folder / entry.name)
                 else:
-                    total += _size(entry)
+                    total = _with(total, entry)
         except OSError:
             if folder == root:
                 return None
     return total
+
+
+def _with(total: _Tree, entry: os.DirEntry[str]) -> _Tree:
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except OSError:
+        return total
+    if not stat.S_ISREG(found.st_mode):
+        return total
+    return _Tree(total.size + found.st_size, max(total.changed, found.st_mtime))
 
 
 def _size(entry: os.DirEntry[str]) -> int:

@@ -43,6 +43,17 @@ def processes(folder: Path) -> list[str]:
     return found
 
 
+def said(run: Process, words: str, timeout: float) -> None:
+    """Wait until the demo says something; raise at once when it ends."""
+
+    def look() -> bool:
+        if not run.alive:
+            raise AssertionError(run.log.read_text()[-20_000:])
+        return words in run.log.read_text()
+
+    wait_until(look, timeout, words, [run.log])
+
+
 def assert_nothing_is_left(folder: Path) -> None:
     wait_until(lambda: not processes(folder), 15, f"no process is left on {folder}: {processes(folder)}")
     wait_until(lambda: not list(folder.iterdir()), 15, f"{folder} is empty")
@@ -87,7 +98,7 @@ def test_two_demos_run_side_by_side_and_one_that_is_killed_leaves_nothing_either
     first, second = (demo(folder) for folder in folders)
     try:
         for run in (first, second):
-            wait_until(lambda run=run: " s   galera-0 synced (size 3)" in run.log.read_text(), 200, "live", [run.log])
+            said(run, " s   galera-0 synced (size 3)", 200)
         second.signal(signal.SIGKILL)
         second.wait(10)
         assert_nothing_is_left(folders[1])
@@ -114,7 +125,7 @@ def test_a_signal_while_it_starts_ends_it_with_nothing_left(
 ) -> None:
     run = demo(folders[0])
     try:
-        wait_until(lambda: moment in run.log.read_text(), 60, moment, [run.log])
+        said(run, moment, 60)
         run.signal(number)
         assert run.wait(20) == 128 + number
         assert "Traceback" not in run.log.read_text()

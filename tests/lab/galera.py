@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.galera_config import NodeConfig, NodePorts
 from lab.mariadb import GaleraNode
 from lab.ports import Ports
-from lab.process import wait_until
+from lab.process import LabTimeoutError, excerpt, wait_until
 from lab.template import fill
 
 
@@ -57,7 +57,7 @@ class GaleraCluster:
         self.bootstrap()
         for node in self.nodes[1:]:
             self.join(node)
-            node.wait_synced(timeout)
+            self.wait_joined(node, timeout)
         self.wait_synced(timeout)
 
     def rebuild(self) -> None:
@@ -80,6 +80,14 @@ class GaleraCluster:
         if not node.datadir.exists() and not self._sst:
             fill(node, bootstrap=False)
         node.start()
+
+    def wait_joined(self, node: GaleraNode, timeout: float = 120) -> None:
+        """Wait until a node that was started is Synced; a failure shows the logs of the possible donors too."""
+        try:
+            node.wait_synced(timeout)
+        except (LabTimeoutError, RuntimeError) as error:
+            logs = [log for other in self.nodes if other is not node for log in other.logs]
+            raise RuntimeError("\n".join([str(error), *map(excerpt, logs)])) from error
 
     def wait_synced(self, timeout: float = 120) -> None:
         """Wait until every node is Synced, and every view has them all."""

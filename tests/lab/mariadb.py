@@ -15,7 +15,7 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from lab.galera_config import NodeConfig, give, os_user, other_user
-from lab.process import Process, wait_until
+from lab.process import Process, excerpt, wait_until
 
 _RECOVERED = re.compile(r"WSREP: Recovered position: ([0-9a-f-]{36}:-?\d+)")
 Row = Mapping[str, Any]
@@ -52,8 +52,8 @@ class GaleraNode:
 
     @property
     def logs(self) -> list[Path]:
-        """What to show when the node does not do what it should."""
-        return [self.log]
+        """What to show when the node does not do what it should: its log, and those of mariabackup."""
+        return [self.log, *sorted(self.datadir.glob("*backup*.log"))]
 
     def start(self, *, new_cluster: bool = False) -> None:
         """Start mariadbd and return at once; a node that crashed recovers its position first.
@@ -170,7 +170,7 @@ class GaleraNode:
 
         def look() -> bool:
             if not self.alive:
-                raise RuntimeError(f"{self.name}: mariadbd ended\n{self.log.read_text(errors='replace')[-4000:]}")
+                raise RuntimeError("\n".join([f"{self.name}: mariadbd ended", *map(excerpt, self.logs)]))
             return self.synced
 
         wait_until(look, timeout, f"{self.name} is Synced", self.logs, 0.1)

@@ -22,15 +22,15 @@ class LabTimeoutError(AssertionError):
     """Something did not happen in time; the text has the last lines of the logs."""
 
 
-def tail(log: Path, lines: int = _TAIL_LINES) -> str:
-    """Return the last lines of a log, or say that there is none."""
+def excerpt(log: Path, lines: int = _TAIL_LINES) -> str:
+    """Return the last lines of a log below its name, or say that there is none."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             text = stream.read().decode(errors="replace")
     except OSError as error:
-        return f"({error})"
-    return "\n".join(text.splitlines()[-lines:])
+        return f"--- ({error})"
+    return "\n".join([f"--- {log}", *text.splitlines()[-lines:]])
 
 
 def wait_until(
@@ -55,7 +55,7 @@ def wait_until(
             return value
         if time.monotonic() >= deadline:
             parts = [f"not within {timeout:g} s: {what}{last}"]
-            parts += [f"--- {log}\n{tail(log)}" for log in logs]
+            parts += map(excerpt, logs)
             raise LabTimeoutError("\n".join(parts))
         time.sleep(interval)
 

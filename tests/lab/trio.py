@@ -55,7 +55,7 @@ class Trio:
         for node in others:
             step(f"{node.name}: joins by {self._transfer}")
             self.galera.join(node)
-            node.wait_synced()
+            self.galera.wait_joined(node)
         for sidecar in self.sidecars:
             step(f"sidecar of {sidecar.name}")
             sidecar.start()
@@ -107,7 +107,7 @@ class Trio:
             for node in self.galera.nodes:
                 if not node.alive:
                     node.start()
-                    node.wait_synced()
+                    self.galera.wait_joined(node)
         else:
             self.galera.rebuild()
         for node in self.galera.nodes:

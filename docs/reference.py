@@ -8,7 +8,8 @@ from pathlib import Path
 
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.metrics import catalog
-from galera_exporter.metrics.catalog import CATALOG, Metric
+from galera_exporter.metrics.catalog import CATALOG
+from galera_exporter.metrics.metric import Metric
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.options import OPTIONS
 

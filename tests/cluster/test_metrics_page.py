@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from galera_exporter.metrics.catalog import CATALOG, Kind
+from galera_exporter.metrics.catalog import CATALOG
+from galera_exporter.metrics.metric import Kind
 from lab import Trio
 from lab.template import EXPORTER_PASSWORD
 from lab.web import fetch

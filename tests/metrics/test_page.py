@@ -17,8 +17,9 @@ from galera_exporter.bounded import BoundedCall
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.mariadb.status import parse_status, parse_variables
 from galera_exporter.metrics import exposition, families
-from galera_exporter.metrics.catalog import CATALOG, Kind
+from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.exposition import Exposition
+from galera_exporter.metrics.metric import Kind
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.model import (
     ClusterStatus,
@@ -286,6 +287,6 @@ def test_a_call_is_shared_while_fresh_and_made_again_when_old(tmp_path: Path) ->
     assert (call(5), call(5)) == (0, 0)
     now[0] = 1.5
     assert call(5) == 1
-    missing = BoundedCall(lambda: (tmp_path / "x").read_text(), 1.0)
+    missing = BoundedCall((tmp_path / "x").read_text, 1.0)
     with pytest.raises(FileNotFoundError):
         missing(5)

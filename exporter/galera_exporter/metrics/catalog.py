@@ -8,100 +8,52 @@ labels, unit and help; docs/metrics.md is made from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from galera_exporter.errors import DatabaseReason, RegistryReason
+from galera_exporter.metrics.metric import Kind, Metric, counter, gauge, info
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.model import ClusterStatus, EvsState, NodeState
 
-Samples = tuple[tuple[tuple[str, ...], float], ...]
-"""Label values in the order of the metric's labels, and the value. Of a histogram: upper bound and
-cumulative count of each bucket, "+Inf" the last, then "sum" and the sum."""
-
-
-class Kind(StrEnum):
-    """The metric's type in the exposition format."""
-
-    GAUGE = "gauge"
-    COUNTER = "counter"
-    HISTOGRAM = "histogram"
-    INFO = "info"
-    """A gauge that is always 1 and carries facts as labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric family; ``name`` as it stands on the page."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    source: str = ""
-    """The variable, file or table it is read from."""
-    enum: tuple[str, ...] = ()
-    """All values of the last label; each is present at every scrape."""
-
-    @property
-    def unit(self) -> str:
-        """Base unit, read off the name as OpenMetrics wants it; empty where there is none."""
-        words = self.name.removesuffix("_total").split("_")
-        return words[-1] if words[-1] in ("seconds", "bytes") else ""
-
-
-def _gauge(name: str, text: str, *labels: str, source: str = "", enum: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.GAUGE, text, labels, source, enum)
-
-
-def _counter(name: str, text: str, *labels: str, source: str = "", enum: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.COUNTER, text, labels, source, enum)
-
-
-def _info(name: str, text: str, *labels: str, source: str = "") -> Metric:
-    return Metric(name, Kind.INFO, text, labels, source)
-
-
 EXPORTER: Final = (
-    _gauge("galera_up", "1 if SQL answered this scrape in time and wsrep is on."),
-    _gauge(
+    gauge("galera_up", "1 if SQL answered this scrape in time and wsrep is on."),
+    gauge(
         "galera_up_reason",
         "Why galera_up is what it is: 1 on exactly one reason.",
         "reason",
         enum=tuple(DatabaseReason),
     ),
-    _gauge("galera_exporter_collector_success", "1 if the collector's last run succeeded.", "collector"),
-    _gauge("galera_exporter_collector_duration_seconds", "Duration of the collector's last run.", "collector"),
-    _gauge(
+    gauge("galera_exporter_collector_success", "1 if the collector's last run succeeded.", "collector"),
+    gauge("galera_exporter_collector_duration_seconds", "Duration of the collector's last run.", "collector"),
+    gauge(
         "galera_exporter_unknown_variables",
         "Numeric wsrep_ status variables that this version has no metric for; --collect.raw-variables exports them.",
         source="SHOW GLOBAL STATUS",
     ),
-    _info("galera_exporter_build_info", "Version of this exporter.", "version", "pythonversion"),
-    _gauge(
+    info("galera_exporter_build_info", "Version of this exporter.", "version", "pythonversion"),
+    gauge(
         "galera_exporter_web_config_last_reload_successful",
         "1 if the web config file was read without fault at its last change.",
     ),
-    _gauge("wsrep_raw", "Numeric status variable without a metric of its own, as it is.", "variable"),
+    gauge("wsrep_raw", "Numeric status variable without a metric of its own, as it is.", "variable"),
 )
 
 WSREP_ENUMS: Final = (
-    _gauge(
+    gauge(
         "wsrep_cluster_status",
         "Status of the component this node is in: 1 on exactly one.",
         "status",
         source="wsrep_cluster_status",
         enum=tuple(ClusterStatus),
     ),
-    _gauge(
+    gauge(
         "wsrep_local_state_comment",
         "State of this node: 1 on exactly one.",
         "state",
         source="wsrep_local_state_comment",
         enum=tuple(NodeState),
     ),
-    _gauge(
+    gauge(
         "wsrep_evs_state",
         "State of the group-communication protocol: 1 on exactly one.",
         "state",
@@ -111,20 +63,20 @@ WSREP_ENUMS: Final = (
 )
 
 WSREP_OTHER: Final = (
-    _gauge(
+    gauge(
         "wsrep_evs_repl_latency_seconds",
         "Latency of group communication since the last report period; absent while there are no samples.",
         "stat",
         source="wsrep_evs_repl_latency",
     ),
-    _gauge(
+    gauge(
         "wsrep_evs_repl_latency_samples",
         "Samples behind wsrep_evs_repl_latency_seconds.",
         source="wsrep_evs_repl_latency",
     ),
-    _gauge("wsrep_evs_delayed_nodes", "Nodes that this node holds for delayed.", source="wsrep_evs_delayed"),
-    _gauge("wsrep_evs_evicted_nodes", "Nodes evicted from the group.", source="wsrep_evs_evict_list"),
-    _info(
+    gauge("wsrep_evs_delayed_nodes", "Nodes that this node holds for delayed.", source="wsrep_evs_delayed"),
+    gauge("wsrep_evs_evicted_nodes", "Nodes evicted from the group.", source="wsrep_evs_evict_list"),
+    info(
         "wsrep_provider_info",
         "The Galera library in use.",
         "provider_name",
@@ -136,24 +88,24 @@ WSREP_OTHER: Final = (
 )
 
 DERIVED: Final = (
-    _info(
+    info(
         "galera_state_info",
         "State UUIDs of the cluster and of this node's data.",
         "cluster_state_uuid",
         "local_state_uuid",
         source="wsrep_cluster_state_uuid, wsrep_local_state_uuid",
     ),
-    _gauge(
+    gauge(
         "galera_state_uuid_match",
         "1 if both state UUIDs are equal and not all zero.",
         source="wsrep_cluster_state_uuid, wsrep_local_state_uuid",
     ),
-    _gauge(
+    gauge(
         "galera_state_uuid_undefined",
         "1 if the component is Primary with the all-zero state UUID: a cluster that has lost its history.",
         source="wsrep_cluster_state_uuid",
     ),
-    _info(
+    info(
         "galera_node_info",
         "Names and version of this node.",
         "node_name",
@@ -164,16 +116,16 @@ DERIVED: Final = (
         "segment",
         source="SHOW GLOBAL VARIABLES",
     ),
-    _gauge(
+    gauge(
         "galera_expected_cluster_size",
         "How many nodes the cluster should have: --expected-size, or else the largest size this process has seen.",
     ),
-    _gauge(
+    gauge(
         "galera_view_fingerprint",
         "CRC-32 of the sorted member UUIDs: nodes that see different views differ.",
         source="mysql.wsrep_cluster_members",
     ),
-    _info(
+    info(
         "galera_cluster_member_info",
         "A member of this node's view.",
         "member_uuid",
@@ -181,17 +133,17 @@ DERIVED: Final = (
         "member_address",
         source="mysql.wsrep_cluster_members",
     ),
-    _gauge(
+    gauge(
         "galera_flow_control_limit",
         "Receive-queue length at which this node asks the cluster to pause.",
         source="wsrep_provider_options gcs.fc_limit, gcs.fc_single_primary; wsrep_cluster_size",
     ),
-    _gauge(
+    gauge(
         "galera_flow_control_resume_limit",
         "Receive-queue length at which this node lets the cluster go on.",
         source="wsrep_provider_options gcs.fc_factor",
     ),
-    _gauge(
+    gauge(
         "galera_ist_window_transactions",
         "Transactions in this node's gcache: a joiner that is further behind needs a full state transfer (SST).",
         source="wsrep_last_committed, wsrep_local_cached_downto",
@@ -199,113 +151,111 @@ DERIVED: Final = (
 )
 
 CONFIGURATION: Final = (
-    _gauge("galera_config_wsrep_on", "1 if replication is on.", source="wsrep_on"),
-    _gauge("galera_config_desync", "1 if the node was desynced by hand.", source="wsrep_desync"),
-    _gauge("galera_config_read_only", "1 if the server refuses writes.", source="read_only"),
-    _gauge("galera_config_sync_wait", "Bitmask of the statements that wait for causality.", source="wsrep_sync_wait"),
-    _gauge(
+    gauge("galera_config_wsrep_on", "1 if replication is on.", source="wsrep_on"),
+    gauge("galera_config_desync", "1 if the node was desynced by hand.", source="wsrep_desync"),
+    gauge("galera_config_read_only", "1 if the server refuses writes.", source="read_only"),
+    gauge("galera_config_sync_wait", "Bitmask of the statements that wait for causality.", source="wsrep_sync_wait"),
+    gauge(
         "galera_config_sst_donor_rejects_queries",
         "1 if a donor refuses queries.",
         source="wsrep_sst_donor_rejects_queries",
     ),
-    _gauge("galera_config_applier_threads", "Applier threads asked for.", source="wsrep_slave_threads"),
-    _gauge("galera_config_max_writeset_size_bytes", "Largest write set accepted.", source="wsrep_max_ws_size"),
-    _gauge("galera_config_node_weight", "Votes of this node.", source="pc.weight"),
-    _gauge("galera_config_pc_ignore_sb", "1 if split brain is ignored.", source="pc.ignore_sb"),
-    _gauge("galera_config_pc_ignore_quorum", "1 if the loss of quorum is ignored.", source="pc.ignore_quorum"),
-    _gauge("galera_config_pc_bootstrap", "1 if the component was told to become Primary.", source="pc.bootstrap"),
-    _gauge("galera_config_gcache_size_bytes", "Size of the write-set cache.", source="gcache.size"),
-    _gauge("galera_config_gcache_page_size_bytes", "Size of an overflow page of the cache.", source="gcache.page_size"),
-    _gauge("galera_config_gcache_recover", "1 if the cache is recovered at a start.", source="gcache.recover"),
-    _gauge(
+    gauge("galera_config_applier_threads", "Applier threads asked for.", source="wsrep_slave_threads"),
+    gauge("galera_config_max_writeset_size_bytes", "Largest write set accepted.", source="wsrep_max_ws_size"),
+    gauge("galera_config_node_weight", "Votes of this node.", source="pc.weight"),
+    gauge("galera_config_pc_ignore_sb", "1 if split brain is ignored.", source="pc.ignore_sb"),
+    gauge("galera_config_pc_ignore_quorum", "1 if the loss of quorum is ignored.", source="pc.ignore_quorum"),
+    gauge("galera_config_pc_bootstrap", "1 if the component was told to become Primary.", source="pc.bootstrap"),
+    gauge("galera_config_gcache_size_bytes", "Size of the write-set cache.", source="gcache.size"),
+    gauge("galera_config_gcache_page_size_bytes", "Size of an overflow page of the cache.", source="gcache.page_size"),
+    gauge("galera_config_gcache_recover", "1 if the cache is recovered at a start.", source="gcache.recover"),
+    gauge(
         "galera_config_evs_suspect_timeout_seconds",
         "Silence after which a node is suspected.",
         source="evs.suspect_timeout",
     ),
-    _gauge(
+    gauge(
         "galera_config_evs_inactive_timeout_seconds",
         "Silence after which a node is out of the group.",
         source="evs.inactive_timeout",
     ),
-    _gauge(
+    gauge(
         "galera_config_innodb_flush_log_at_trx_commit",
         "1 if each commit is flushed to disk.",
         source="innodb_flush_log_at_trx_commit",
     ),
-    _gauge("galera_config_sync_binlog", "Binary-log groups between two flushes; 0 never.", source="sync_binlog"),
+    gauge("galera_config_sync_binlog", "Binary-log groups between two flushes; 0 never.", source="sync_binlog"),
 )
 """Read from the variables and from wsrep_provider_options (or wsrep_provider_*), every minute."""
 
 DATADIR: Final = (
-    _gauge(
+    gauge(
         "galera_grastate_seqno",
         "seqno of the stopped server; -1 while it runs or after a crash.",
         source="grastate.dat",
     ),
-    _gauge(
+    gauge(
         "galera_grastate_safe_to_bootstrap",
         "The safe_to_bootstrap flag. It alone proves nothing: an empty or broken file says 1 too.",
         source="grastate.dat",
     ),
-    _gauge("galera_sst_in_progress", "1 while this node receives a full state transfer.", source="SST marker files"),
-    _gauge(
+    gauge("galera_sst_in_progress", "1 while this node receives a full state transfer.", source="SST marker files"),
+    gauge(
         "galera_sst_start_timestamp_seconds",
         "When the running state transfer began, seconds since the epoch.",
         source="modification time of the SST marker",
     ),
-    _gauge(
-        "galera_sst_received_bytes", "Bytes received by the running state transfer.", source="files of the transfer"
-    ),
-    _gauge("galera_gcache_page_files", "Overflow pages of the write-set cache.", source="gcache.page.*"),
-    _gauge("galera_gcache_page_bytes", "Bytes in overflow pages of the write-set cache.", source="gcache.page.*"),
-    _gauge("galera_gra_log_files", "Write sets that failed to apply, kept for study.", source="GRA_*.log"),
-    _gauge("galera_gvwstate_present", "1 if a saved view is there.", source="gvwstate.dat"),
+    gauge("galera_sst_received_bytes", "Bytes received by the running state transfer.", source="files of the transfer"),
+    gauge("galera_gcache_page_files", "Overflow pages of the write-set cache.", source="gcache.page.*"),
+    gauge("galera_gcache_page_bytes", "Bytes in overflow pages of the write-set cache.", source="gcache.page.*"),
+    gauge("galera_gra_log_files", "Write sets that failed to apply, kept for study.", source="GRA_*.log"),
+    gauge("galera_gvwstate_present", "1 if a saved view is there.", source="gvwstate.dat"),
 )
 
 REGISTRY: Final = (
-    _gauge("galera_registry_up", "1 if the last linearizable read of the registry succeeded within its budget."),
-    _gauge(
+    gauge("galera_registry_up", "1 if the last linearizable read of the registry succeeded within its budget."),
+    gauge(
         "galera_registry_last_success_timestamp_seconds", "When the registry was last read, seconds since the epoch."
     ),
-    _gauge("galera_registry_request_duration_seconds", "Duration of the last read of the registry."),
-    _gauge("galera_registry_revision", "Revision of etcd; one that goes back means that etcd was wiped or restored."),
-    _gauge("galera_registry_nodes", "Nodes with a live key."),
-    _gauge("galera_registry_foreign_keys", "Keys below our prefix that this version cannot read."),
-    _gauge(
+    gauge("galera_registry_request_duration_seconds", "Duration of the last read of the registry."),
+    gauge("galera_registry_revision", "Revision of etcd; one that goes back means that etcd was wiped or restored."),
+    gauge("galera_registry_nodes", "Nodes with a live key."),
+    gauge("galera_registry_foreign_keys", "Keys below our prefix that this version cannot read."),
+    gauge(
         "galera_etcd_key_age_seconds",
         "Seconds since this sidecar saw the node's key change (its own monotonic clock). "
         "Goes on rising after the key has expired, for one hour.",
         "node",
     ),
-    _gauge("galera_etcd_key_ttl_seconds", "TTL that the node asks for.", "node"),
-    _gauge("galera_etcd_key_present", "1 if the node's key exists.", "node"),
-    _gauge(
+    gauge("galera_etcd_key_ttl_seconds", "TTL that the node asks for.", "node"),
+    gauge("galera_etcd_key_present", "1 if the node's key exists.", "node"),
+    gauge(
         "galera_registry_node_state",
         "State that the node wrote last: 1 on exactly one.",
         "node",
         "state",
         enum=tuple(NodeState),
     ),
-    _gauge("galera_registry_node_seqno", "Last committed seqno that the node wrote.", "node"),
-    _gauge("galera_registry_node_in_view", "1 if the node is in this node's Galera view.", "node"),
-    _gauge("galera_registry_orphan_nodes", "Live keys of nodes that this node's Galera view does not have."),
-    _gauge("galera_registry_missing_nodes", "Members of this node's Galera view without a live key."),
-    _gauge("galera_registry_self_registered", "1 if this node's own key exists and is its own."),
-    _gauge("galera_registry_keys_without_lease", "1 if the node's key has no lease and so never expires.", "node"),
-    _counter(
+    gauge("galera_registry_node_seqno", "Last committed seqno that the node wrote.", "node"),
+    gauge("galera_registry_node_in_view", "1 if the node is in this node's Galera view.", "node"),
+    gauge("galera_registry_orphan_nodes", "Live keys of nodes that this node's Galera view does not have."),
+    gauge("galera_registry_missing_nodes", "Members of this node's Galera view without a live key."),
+    gauge("galera_registry_self_registered", "1 if this node's own key exists and is its own."),
+    gauge("galera_registry_keys_without_lease", "1 if the node's key has no lease and so never expires.", "node"),
+    counter(
         "galera_registry_key_expirations_total",
         "How often this sidecar saw the node's key vanish or be replaced.",
         "node",
     ),
-    _counter("galera_heartbeat_writes_total", "Writes of this node's own key."),
-    _counter(
+    counter("galera_heartbeat_writes_total", "Writes of this node's own key."),
+    counter(
         "galera_heartbeat_failures_total",
         "Heartbeats that failed.",
         "reason",
         enum=tuple(RegistryReason),
     ),
     Metric("galera_heartbeat_duration_seconds", Kind.HISTOGRAM, "Duration of a heartbeat, all its requests together."),
-    _gauge(
+    gauge(
         "galera_heartbeat_last_success_timestamp_seconds", "When the last heartbeat succeeded, seconds since the epoch."
     ),
 )

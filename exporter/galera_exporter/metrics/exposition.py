@@ -21,7 +21,8 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from galera_exporter.metrics.catalog import CATALOG, Kind, Metric, Samples
+from galera_exporter.metrics.catalog import CATALOG
+from galera_exporter.metrics.metric import Kind, Metric, Samples
 
 _FORMATS: Final = 4
 _EOF: Final = b"# EOF\n"

@@ -10,7 +10,8 @@ from prometheus_client.utils import floatToGoString
 
 from galera_exporter.mariadb.options import flow_control_limits
 from galera_exporter.mariadb.status import evs_latency, evs_state, list_length, number
-from galera_exporter.metrics.catalog import CATALOG, Samples
+from galera_exporter.metrics.catalog import CATALOG
+from galera_exporter.metrics.metric import Samples
 from galera_exporter.metrics.wsrep import COVERED, STATUS
 from galera_exporter.model import (
     ZERO_UUID,

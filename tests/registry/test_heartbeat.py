@@ -119,6 +119,21 @@ def test_a_node_registers_at_once_under_its_lease_and_leaves_a_last_record(
     assert node.failures() == {}
 
 
+def test_the_key_is_written_every_third_of_the_ttl(settings: EtcdSettings) -> None:
+    now = [100.0]
+    long = replace(settings, ttl=9)
+    etcd = Etcd(long)
+    record = replace(RECORD, node="a", owner="pod-1")
+    heartbeat = Heartbeat(etcd, long, "a", "pod-1", lambda: record, lambda: None, clock=lambda: now[0])
+    written = []
+    for tick in range(10):
+        heartbeat.tick()
+        written.append(heartbeat.counts().writes)
+        now[0] = 101.0 + tick + 0.001 * (tick % 3)  # a real loop wakes a little late, and not always as late
+    assert written == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4]
+    etcd.close()
+
+
 def test_before_the_first_read_the_reading_says_so(nodes: Callable[..., Node]) -> None:
     reading = nodes().reading()
     assert not reading.up

@@ -113,7 +113,8 @@ class Heartbeat:
 
     def tick(self) -> None:
         """Do one round: read, and write where it is time, or where the own key has gone."""
-        due = self._clock() >= self._next_beat
+        # The nearest tick, not the next one: that would make three seconds four.
+        due = self._clock() + self._tick / 2 >= self._next_beat
         held = self._registered
         found = self._read(due=due)
         if found is None:

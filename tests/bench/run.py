@@ -45,6 +45,7 @@ class Scale:
 
     rounds: int = 64
     requests: int = 100_000
+    refused_requests: int = 20_000
     scrapes: int = 1_000
     peer_requests: int = 3_000
     idle: float = 15.0
@@ -66,7 +67,7 @@ def run(stand: Stand, scale: Scale, say: Callable[[str], object]) -> list[Row]:
     rows += _paced(costs)
     rows += _at_rest(exporters, rates, costs[SIDECAR, "Prometheus"])
     site = stand.sites[0]
-    say(f"back to back: {scale.scrapes} scrapes of each exporter of {site.node.name}")
+    say(f"back to back: {scale.scrapes} scrapes of the sidecar and of the peer with {PEER_STATUS}")
     rows += _resident(site, scale.scrapes)
     rows += _pages(site)
     say(f"{SCRAPERS} scrapers, {scale.requests} requests")
@@ -141,8 +142,9 @@ def _at_rest(exporters: list[Exporter], rates: dict[int, float], scrape: Costs) 
 
 
 def _resident(site: Site, count: int) -> list[Row]:
-    costs = {exporter.kind: back_to_back(exporter, count) for exporter in site.exporters}
-    memory = {exporter.kind: resident_mib(exporter.pid) for exporter in site.exporters}
+    exporters = [exporter for exporter in site.exporters if exporter.kind != PEER_BOTH]
+    costs = {exporter.kind: back_to_back(exporter, count) for exporter in exporters}
+    memory = {exporter.kind: resident_mib(exporter.pid) for exporter in exporters}
     own, other = costs[SIDECAR], costs[PEER_STATUS]
     return [
         Row(f"resident after {count} scrapes, registry on", memory[SIDECAR], "MiB", memory[PEER_STATUS], Target(40)),
@@ -223,10 +225,10 @@ def _stopped(site: Site, scale: Scale, say: Callable[[str], object]) -> list[Row
     site.node.freeze()
     time.sleep(STALE)
     rows += _silent_load("database stopped", own, scale.requests)
-    say(f"the database killed: {SCRAPERS} scrapers, {scale.requests} requests")
+    say(f"the database killed: {SCRAPERS} scrapers, {scale.refused_requests} requests")
     site.node.kill()
     time.sleep(STALE)
-    rows += _silent_load("database refused", own, scale.requests)
+    rows += _silent_load("database refused", own, scale.refused_requests)
     return rows
 
 

@@ -51,6 +51,8 @@ class Tracker:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._nodes: dict[str, _Known] = {}
+        self._decoded: dict[Pair, NodeRecord | None] = {}
+        """The last read, decoded: two thirds of the pairs are the same in the next one."""
         self._revision = -1
         self._foreign = 0
 
@@ -67,8 +69,12 @@ class Tracker:
                 last[node] = pair
             elif kind is Kind.FOREIGN:
                 foreign += 1
-        records = {node: decode(pair.value, node) for node, pair in live.items()}
-        remembered = {node: decode(pair.value, node) for node, pair in last.items()}
+        self._decoded = {
+            pair: self._decoded[pair] if pair in self._decoded else decode(pair.value, node)
+            for node, pair in (*live.items(), *last.items())
+        }
+        records = {node: self._decoded[pair] for node, pair in live.items()}
+        remembered = {node: self._decoded[pair] for node, pair in last.items()}
         foreign += sum(record is None for record in (*records.values(), *remembered.values()))
         if (
             found.revision < self._revision

@@ -136,7 +136,7 @@ def duration(seconds: float) -> str:
 def gone(view: NodeView) -> str:
     """Say since when the key of a node that is not present is away."""
     if view.age is None:
-        return "no key was seen since this sidecar started"
+        return "no live key"
     ttl = view.record.ttl if view.record else 0
     if ttl and view.age >= ttl:
         return f"key expired {duration(view.age - ttl)} ago"

@@ -182,7 +182,7 @@ def _degraded(
     if database is not None and not registry.registered:
         yield "this node is not registered" + (f" ({registry.reason.replace('_', ' ')})" if registry.reason else "")
     if registry.view.orphans:
-        yield f"{registry.view.orphans} registered and alive, but not in this node's view"
+        yield f"{registry.view.orphans} registered and alive, but not in the Galera view"
 
 
 def _healthy(nodes: Sequence[Standing], registry: RegistryReading | None, target: int) -> str:

@@ -140,7 +140,7 @@ TABLE: dict[str, tuple[DatabaseReading | None, RegistryReading | None, int, str]
         database(),
         replace(registry(*TRIO), view=ClusterView(nodes=TRIO, orphans=1)),
         3,
-        "Degraded: 1 registered and alive, but not in this node's view; 3 of 3 nodes serve.",
+        "Degraded: 1 registered and alive, but not in the Galera view; 3 of 3 nodes serve.",
     ),
     "the view is changing": (
         database(),

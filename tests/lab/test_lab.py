@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -28,6 +29,9 @@ def test_ports_are_given_once_and_a_server_with_reuseaddr_can_listen_on_them(tmp
     ports = Ports()
     taken = [ports.take() for _ in range(50)]
     assert len(set(taken)) == 50
+    assert all(port < int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) for port in taken)
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", taken[0]))
     server = Process([sys.executable, "-m", "http.server", "--bind=127.0.0.1", str(taken[0])], log=tmp_path / "log")
     wait_until(lambda: Path(f"/proc/{server.pid}/net/tcp").read_text().count(f":{taken[0]:04X}"), 5, "listens")
     assert server.alive

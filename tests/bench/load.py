@@ -157,7 +157,7 @@ class _Run:
 
 
 def put_load(
-    port: int, request: bytes, expected: str, *, scrapers: int, total: int, deadline: float = 10, limit: float = 180
+    port: int, request: bytes, expected: str, *, scrapers: int, total: int, deadline: float = 10, limit: float = 300
 ) -> Load:
     """Let ``scrapers`` connections send ``total`` requests, each sends its next one when it has its answer.
 

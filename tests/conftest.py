@@ -13,8 +13,12 @@ SHARED = "cluster"
 PRIVATE = ("single_node",)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all users of the shared cluster to one worker of pytest-xdist (``--dist loadgroup``)."""
+    """Give all users of the shared cluster to one worker of pytest-xdist (``--dist loadgroup``).
+
+    First, because pytest-xdist looks for the marker in this same hook.
+    """
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if SHARED in fixtures:

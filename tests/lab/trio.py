@@ -55,7 +55,15 @@ class Trio:
         for node in others:
             step(f"{node.name}: joins by {self._transfer}")
             self.galera.join(node)
-            self.galera.wait_joined(node)
+            try:
+                self.galera.wait_joined(node)
+            except RuntimeError:
+                # On a busy machine a donor may give up; a supervisor would start the joiner again too.
+                step(f"{node.name}: the {self._transfer} failed; once more")
+                node.kill()
+                node.wipe()
+                self.galera.join(node)
+                self.galera.wait_joined(node)
         for sidecar in self.sidecars:
             step(f"sidecar of {sidecar.name}")
             sidecar.start()

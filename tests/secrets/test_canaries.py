@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,9 +178,8 @@ def test_json_logs_at_debug_level_are_clean_too(single_node: GaleraNode, etcd: E
     sidecar.set_password(MARIADB_WRONG)
     try:
         sidecar.start()
-        until = time.monotonic() + 20
-        while "(auth)" not in sidecar.log.read_text() and time.monotonic() < until:
-            sidecar.get("/metrics")
+        sidecar.until(lambda page: page.value("galera_up_reason", reason="auth") == 1, 20, "is refused by MariaDB")
+        sidecar.wait(lambda: "etcd is not readable (auth)" in sidecar.log.read_text(), 20, "is refused by etcd")
         events = [json.loads(line) for line in sidecar.log.read_text().splitlines()]
     finally:
         sidecar.close()

@@ -126,12 +126,12 @@ def test_wrong_secrets_are_named_by_what_they_open_and_never_shown(sidecar: Side
     Path(sidecar.flags["etcd.password-file"]).write_text(ETCD_WRONG)
     sidecar.stop()
     sidecar.start()
+    sidecar.wait(lambda: "etcd is not readable (auth)" in sidecar.log.read_text(), 20, "is refused by etcd")
     page = wait_for(sidecar, 'galera_up_reason{reason="auth"} 1.0', "galera_registry_up 0.0")
     with pytest.raises(OSError, match="401"):
         get(sidecar, "/metrics", "canary-web-wrong")
     log = sidecar.log.read_text()
     assert "MariaDB: auth" in log
-    assert "etcd is not readable (auth)" in log
     for place, text in {"metrics": page, "status page": get(sidecar, "/"), "log": log}.items():
         assert planted(text) == [], place
         assert "canary-web-wrong" not in text, place

@@ -33,22 +33,21 @@ class BoundedCall(Generic[T]):
     At most one run is in flight: one that hangs holds one thread, however many callers come.
     """
 
-    def __init__(self, call: Callable[[], T], max_age: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, call: Callable[[], T], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._call = call
-        self._max_age = max_age
         self._clock = clock
         self._lock = threading.Lock()
         self._flight: _Flight[T] | None = None
 
-    def __call__(self, timeout: float) -> T:
-        """Return the result of a run that is no older than ``max_age``, or raise what it raised.
+    def __call__(self, max_age: float, timeout: float) -> T:
+        """Return the result of a run that is no older than ``max_age``, or raise what it raised; both in seconds.
 
         Raises:
             TimeoutError: no result within ``timeout`` seconds.
         """
         with self._lock:
             flight = self._flight
-            if flight is None or (flight.done.is_set() and self._clock() - flight.begun > self._max_age):
+            if flight is None or (flight.done.is_set() and self._clock() - flight.begun > max_age):
                 flight = self._flight = _Flight(self._clock())
                 # A daemon: a read that never returns must not keep the process from ending.
                 threading.Thread(target=flight.fly, args=(self._call,), name="bounded-call", daemon=True).start()

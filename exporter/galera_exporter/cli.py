@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from galera_exporter import __version__, arguments
 from galera_exporter.config import Resolved
 from galera_exporter.errors import ConfigError
-from galera_exporter.footprint import spare_charset_tables
+from galera_exporter.footprint import share_one_heap, spare_charset_tables
 
 _ABOUT = """\
 Prometheus exporter for one node of a MariaDB Galera Cluster, and its heartbeat in etcd.
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if parsed.command == "check-config":
             return _check(resolved)
+        share_one_heap()
         spare_charset_tables()
         # The sidecar loads the libraries of MariaDB and etcd: not before the configuration is known to be good.
         from galera_exporter.sidecar import run  # noqa: PLC0415 - see above

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_AGE = 1.0
 """Seconds: a scrape, the heartbeat and the status page share a sample that is no older."""
 
+FILES_MAX_AGE = 10.0
+"""Seconds: while SQL answers, the files say little and change seldom."""
 _VIEW_MAX_AGE = 10.0
 """Seconds: longer than three heartbeats; each reads the status."""
 
@@ -39,7 +41,7 @@ class Node:
         self,
         config: Config,
         sampler: Sampler,
-        read_datadir: Callable[[float], DatadirFacts] | None,
+        read_datadir: Callable[[float, float], DatadirFacts] | None,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -58,13 +60,17 @@ class Node:
                 self._largest = max(self._largest, reading.sample.cluster_size)
         return reading
 
-    def datadir(self, timeout: float) -> DatadirFacts | None:
+    def prefetch(self) -> None:
+        """Have a reading of the database made if the last one is too old, without waiting for it."""
+        self._sampler.read(MAX_AGE, 0.0)
+
+    def datadir(self, timeout: float, *, max_age: float = MAX_AGE) -> DatadirFacts | None:
         """Return what the data directory's files say; None where none is configured.
 
         Raises:
             OSError: the directory cannot be read, or not within ``timeout`` seconds.
         """
-        return None if self._read_datadir is None else self._read_datadir(timeout)
+        return None if self._read_datadir is None else self._read_datadir(max_age, timeout)
 
     @property
     def expected(self) -> int:

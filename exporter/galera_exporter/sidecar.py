@@ -79,7 +79,7 @@ class Sidecar:
         probe = Route(lambda _: ok, public=True)
         return {
             "/": Route(self._status),
-            self._config.web.telemetry_path: Route(self._metrics),
+            self._config.web.telemetry_path: Route(self._metrics, ahead=self._node.prefetch),
             "/-/healthy": probe,
             "/-/ready": probe,
             "/-/reload": Route(self._reload, methods=("POST", "PUT")),
@@ -124,7 +124,7 @@ def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts] | None:
     if config.datadir is None:
         return None
     path = config.datadir
-    return BoundedCall(lambda: read_datadir(path), MAX_AGE)
+    return BoundedCall(lambda: read_datadir(path))
 
 
 def run(config: Config) -> int:
@@ -146,6 +146,8 @@ def run(config: Config) -> int:
     # What start-up made lives as long as the process: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
+    # A scrape makes some thousand short-lived tuples and no cycles: by default it would pay for several collections.
+    gc.set_threshold(20_000, 10, 10)
     stop.wait()
     log.info("ending")
     sidecar.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -19,7 +21,7 @@ from galera_exporter.mariadb.status import parse_status, parse_variables
 from galera_exporter.metrics import exposition, families
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.exposition import Exposition
-from galera_exporter.metrics.metric import Kind
+from galera_exporter.metrics.metric import Kind, Samples
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.model import (
     ClusterStatus,
@@ -115,11 +117,18 @@ def rows() -> list[families.Row]:
         *families.database(DatabaseReading(0.0, DatabaseReason.OK, sample=sample)),
         *families.status(sample, queue_stats=True),
         *families.raw_status(sample, export=True),
-        *families.variables(parse_variables(VARIABLE_ROWS.items()), sample),
+        *families.variables(parse_variables(VARIABLE_ROWS.items()), sample.cluster_size),
         *families.members((Member("b", "n2", ""), Member("a", "n1", ""))),
         *families.datadir(facts),
         *families.registry(registry),
     ]
+
+
+def encode(
+    pages: Exposition, made: Iterable[families.Row], accept: str = "", others: Iterable[Metric] = ()
+) -> tuple[bytes, str]:
+    form = pages.format(accept)
+    return form.rows(made) + form.others(others), form.content_type
 
 
 def values(page: bytes, *, openmetrics: bool = False) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -133,11 +142,11 @@ def values(page: bytes, *, openmetrics: bool = False) -> dict[tuple[str, tuple[t
 
 @pytest.fixture
 def page() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    return values(Exposition({}).encode(rows(), (), "")[0])
+    return values(encode(Exposition({}), rows())[0])
 
 
 def test_both_formats_say_the_same_and_parse_strictly(page: dict[object, float]) -> None:
-    body, content_type = Exposition({}).encode(rows(), (), OPENMETRICS)
+    body, content_type = encode(Exposition({}), rows(), OPENMETRICS)
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert body.endswith(b"# EOF\n")
     assert body.count(b"# EOF") == 1
@@ -145,7 +154,7 @@ def test_both_formats_say_the_same_and_parse_strictly(page: dict[object, float])
 
 
 def test_types_and_units_are_the_catalogs() -> None:
-    body, _ = Exposition({}).encode(rows(), (), OPENMETRICS)
+    body, _ = encode(Exposition({}), rows(), OPENMETRICS)
     found = {family.name: family for family in parse_openmetrics(body.decode())}
     for name, _ in rows():
         metric = CATALOG[name]
@@ -182,7 +191,7 @@ def test_an_enumeration_has_all_its_values_with_one_on(page: dict[object, float]
 
 def test_without_a_sample_the_states_are_unknown_and_no_number_of_the_server_is_there() -> None:
     reading = DatabaseReading(0.0, DatabaseReason.TIMEOUT)
-    found = values(Exposition({}).encode(families.database(reading), (), "")[0])
+    found = values(encode(Exposition({}), families.database(reading))[0])
     assert found["galera_up", ()] == 0
     assert found["galera_up_reason", (("reason", "timeout"),)] == 1
     assert found["wsrep_cluster_status", (("status", "unknown"),)] == 1
@@ -202,7 +211,7 @@ def test_resettable_queue_forms_come_only_on_request() -> None:
 
 def test_views_that_differ_have_different_fingerprints_and_order_does_not_matter() -> None:
     def fingerprint(*uuids: str) -> object:
-        return dict(families.members([Member(uuid, "", "") for uuid in uuids]))["galera_view_fingerprint"]
+        return dict(families.members(tuple(Member(uuid, "", "") for uuid in uuids)))["galera_view_fingerprint"]
 
     assert fingerprint("a", "b") == fingerprint("b", "a") != fingerprint("a", "c")
     assert fingerprint("ab", "c") != fingerprint("a", "bc")
@@ -218,38 +227,72 @@ def test_a_gone_node_keeps_its_age_and_loses_its_presence(page: dict[object, flo
 
 def test_a_registry_that_was_never_read_says_so_and_invents_no_nodes() -> None:
     reading = RegistryReading(up=False, view=ClusterView(), reason=RegistryReason.UNREACHABLE)
-    found = values(Exposition({}).encode(families.registry(reading), (), "")[0])
+    found = values(encode(Exposition({}), families.registry(reading))[0])
     assert found["galera_registry_up", ()] == 0
     assert ("galera_registry_nodes", ()) not in found
 
 
 def test_constant_labels_are_on_every_sample() -> None:
-    body, _ = Exposition({"dc": "seoul"}).encode(rows(), (), "")
+    body, _ = encode(Exposition({"dc": "seoul"}), rows())
     assert all(("dc", "seoul") in labels for _, labels in values(body))
 
 
-def test_a_family_is_encoded_again_only_when_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_family_is_encoded_again_only_when_it_has_other_series(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     real = exposition.family
     monkeypatch.setattr(exposition, "family", lambda metric, *rest: made.append(metric.name) or real(metric, *rest))
     pages = Exposition({})
-    pages.encode([("galera_up", (((), 1.0),)), ("wsrep_cluster_size", (((), 3.0),))], (), "")
-    first, _ = pages.encode([("galera_up", (((), 0.0),)), ("wsrep_cluster_size", (((), 3.0),))], (), "")
-    assert made == ["galera_up", "wsrep_cluster_size", "galera_up"]
-    assert values(first) == {("galera_up", ()): 0, ("wsrep_cluster_size", ()): 3}
+    encode(pages, [("galera_up", (((), 1.0),)), ("galera_etcd_key_present", ((("a",), 1.0),))])
+    page, _ = encode(pages, [("galera_up", (((), 0.0),)), ("galera_etcd_key_present", ((("a",), 0.0),))])
+    assert made == ["galera_up", "galera_etcd_key_present"]
+    assert set(values(page).values()) == {0}
+    page, _ = encode(pages, [("galera_up", (((), 0.0),)), ("galera_etcd_key_present", ((("b",), 0.0),))])
+    assert made == ["galera_up", "galera_etcd_key_present", "galera_etcd_key_present"]
+    assert ("galera_etcd_key_present", (("node", "b"),)) in values(page)
+
+
+SAMPLES = {
+    "galera_up": st.floats(allow_nan=False).map(lambda value: (((), value),)),
+    "galera_heartbeat_writes_total": st.integers(0, 2**63).map(lambda value: (((), float(value)),)),
+    "galera_etcd_key_age_seconds": st.dictionaries(st.text(max_size=5), st.floats(0, 1e9), max_size=3).map(
+        lambda ages: tuple(((node,), age) for node, age in ages.items())
+    ),
+    "galera_heartbeat_duration_seconds": st.tuples(st.integers(0, 99), st.floats(0, 99)).map(
+        lambda pair: ((("0.1",), float(pair[0])), (("+Inf",), float(pair[0] + 1)), (("sum",), pair[1]))
+    ),
+    "galera_node_info": st.text(max_size=5).map(lambda text: ((("n", "a", "c", text, "s", "0"), 1.0),)),
+}
+
+
+@given(st.lists(st.fixed_dictionaries(SAMPLES), min_size=2, max_size=4), st.sampled_from(["", OPENMETRICS]))
+def test_numbers_put_into_a_kept_text_give_the_page_that_a_new_encoder_gives(
+    scrapes: list[dict[str, Samples]], accept: str
+) -> None:
+    kept = Exposition({"dc": "seoul"})
+    for samples in scrapes:
+        assert encode(kept, samples.items(), accept) == encode(Exposition({"dc": "seoul"}), samples.items(), accept)
+
+
+def test_process_metrics_are_those_of_now_and_end_the_page() -> None:
+    pages = Exposition({})
+    for used in (1.5, 2.5):
+        gauge = GaugeMetricFamily("process_cpu_seconds", "CPU time.", value=used)
+        body, _ = encode(pages, [("galera_up", (((), 1.0),))], OPENMETRICS, [gauge])
+        assert values(body, openmetrics=True)["process_cpu_seconds", ()] == used
+        assert body.endswith(b"# EOF\n")
 
 
 def test_odd_accept_headers_do_not_grow_memory() -> None:
     pages = Exposition({})
     for minor in range(100):
-        pages.encode(rows(), (), f"application/openmetrics-text; version=1.0.{minor}")
-    assert len(pages._texts) <= 4
+        encode(pages, rows(), f"application/openmetrics-text; version=1.0.{minor}")
+    assert len(pages._formats) <= 4
 
 
 @given(st.text(max_size=30), st.text(max_size=200))
 def test_any_text_of_a_server_or_a_client_gives_a_page_that_parses(value: str, accept: str) -> None:
     made: list[families.Row] = [("galera_cluster_member_info", (((value, value, value), 1.0),))]
-    body, content_type = Exposition({}).encode(made, (), accept)
+    body, content_type = encode(Exposition({}), made, accept)
     if content_type.startswith("text/plain"):
         assert len(values(body)) == 1
 
@@ -271,22 +314,23 @@ def test_a_call_that_hangs_holds_one_thread_and_lets_every_caller_go() -> None:
         release.wait(30)
         return 7
 
-    call = BoundedCall(hang, 1.0)
+    call = BoundedCall(hang)
     for _ in range(3):
         with pytest.raises(TimeoutError, match="no answer"):
-            call(0.01)
+            call(1.0, 0.01)
     assert len(started) == 1
     release.set()
-    assert call(5) == 7
+    assert call(1.0, 5) == 7
 
 
 def test_a_call_is_shared_while_fresh_and_made_again_when_old(tmp_path: Path) -> None:
     now = [0.0]
     numbers: Iterator[int] = iter(range(10))
-    call = BoundedCall(numbers.__next__, 1.0, clock=lambda: now[0])
-    assert (call(5), call(5)) == (0, 0)
+    call = BoundedCall(numbers.__next__, clock=lambda: now[0])
+    assert (call(1.0, 5), call(1.0, 5)) == (0, 0)
     now[0] = 1.5
-    assert call(5) == 1
-    missing = BoundedCall((tmp_path / "x").read_text, 1.0)
+    assert call(2.0, 5) == 0
+    assert call(1.0, 5) == 1
+    missing = BoundedCall((tmp_path / "x").read_text)
     with pytest.raises(FileNotFoundError):
-        missing(5)
+        missing(1.0, 5)

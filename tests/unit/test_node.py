@@ -71,7 +71,7 @@ class Readings:
 
 
 def node(*readings: DatabaseReading, files: DatadirFacts | OSError | None = None, expected: int = 0) -> Node:
-    def read(_: float) -> DatadirFacts:
+    def read(_max_age: float, _timeout: float) -> DatadirFacts:
         if isinstance(files, OSError):
             raise files
         assert files is not None

@@ -15,7 +15,7 @@ from galera_exporter.web.server import Server
 
 StartServer = Callable[..., Server]
 
-PAGE = "".join(f'wsrep_sample{{node="galera-{i}"}} {i * 7919 % 10007}\n' for i in range(1100)).encode()
+PAGE = "".join(f'wsrep_sample{{node="galera-{i}"}} {i * 7919 % 10007}\n' for i in range(2000)).encode()
 """About 40 KB, as a page of metrics is."""
 
 

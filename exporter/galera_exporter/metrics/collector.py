@@ -18,8 +18,8 @@ from galera_exporter import __version__
 from galera_exporter.metrics import families
 from galera_exporter.metrics.exposition import Exposition
 from galera_exporter.metrics.families import Row
-from galera_exporter.model import CollectorRun, DatabaseReading
-from galera_exporter.node import Node
+from galera_exporter.model import CollectorRun, DatabaseReading, NodeVariables
+from galera_exporter.node import FILES_MAX_AGE, MAX_AGE, Node
 from galera_exporter.registry.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -45,23 +45,32 @@ class MetricsPage:
         self._process = ProcessCollector(registry=nowhere)
         self._platform = PlatformCollector(registry=nowhere)
         self._failing: dict[str, str] = {}
+        self._variable_rows: tuple[NodeVariables, int, tuple[Row, ...]] | None = None
 
     def render(self, accept: str, timeout: float) -> tuple[bytes, str]:
         """Return the page and its content type, within about ``timeout`` seconds whatever the servers do."""
         began = self._clock()
-        rows: list[Row] = []
-        reading = self._node.database(timeout)
+        self._node.prefetch()
+        # MariaDB works on the status now; meanwhile everything that does not need it. Files first: reading them lets
+        # the sampler's thread send its statement.
+        process = (*self._process.collect(), *self._platform.collect())
+        form = self._exposition.format(accept)
+        rest: list[Row] = []
+        rest_runs: dict[str, CollectorRun] = {}
+        if self._heartbeat is not None:
+            heartbeat = self._heartbeat
+            rest_runs["registry"] = self._collect("registry", rest, lambda: self._registry(heartbeat))
+        end = form.rows(rest) + form.others(process)
+        reading = self._node.database(max(timeout - (self._clock() - began), 0.05))
+        rows = list(families.database(reading))
         runs = dict(reading.runs)
-        rows.extend(families.database(reading))
         self._add_database(rows, runs, reading)
         if self._node.config.datadir is not None:
             left = max(timeout - (self._clock() - began), 0.05)
-            runs["datadir"] = self._collect("datadir", rows, lambda: self._datadir(left))
-        if self._heartbeat is not None:
-            heartbeat = self._heartbeat
-            runs["registry"] = self._collect("registry", rows, lambda: self._registry(heartbeat))
-        rows.extend(self._own(runs))
-        return self._exposition.encode(rows, (*self._process.collect(), *self._platform.collect()), accept)
+            max_age = FILES_MAX_AGE if reading.up else MAX_AGE
+            runs["datadir"] = self._collect("datadir", rows, lambda: self._datadir(max_age, left))
+        rows.extend(self._own({**runs, **rest_runs}))
+        return form.rows(rows) + end, form.content_type
 
     def _add_database(self, rows: list[Row], runs: dict[str, CollectorRun], reading: DatabaseReading) -> None:
         config = self._node.config
@@ -72,7 +81,7 @@ class MetricsPage:
                 *families.raw_status(sample, export=config.raw_variables),
             )
         if sample is not None and (variables := reading.variables) is not None:
-            parts["variables"] = lambda: families.variables(variables, sample)
+            parts["variables"] = lambda: self._variables(variables, sample.cluster_size)
         if sample is not None and (members := reading.members) is not None:
             parts["members"] = lambda: families.members(members)
         for name, make in parts.items():
@@ -82,8 +91,14 @@ class MetricsPage:
         if self._node.expected:
             rows.append(families.one("galera_expected_cluster_size", self._node.expected))
 
-    def _datadir(self, timeout: float) -> Iterable[Row]:
-        facts = self._node.datadir(timeout)
+    def _variables(self, variables: NodeVariables, cluster_size: int) -> tuple[Row, ...]:
+        known = self._variable_rows
+        if known is None or known[0] is not variables or known[1] != cluster_size:
+            known = self._variable_rows = (variables, cluster_size, tuple(families.variables(variables, cluster_size)))
+        return known[2]
+
+    def _datadir(self, max_age: float, timeout: float) -> Iterable[Row]:
+        facts = self._node.datadir(timeout, max_age=max_age)
         return families.datadir(facts) if facts is not None else ()
 
     def _registry(self, heartbeat: Heartbeat) -> Iterable[Row]:

@@ -1,14 +1,14 @@
-"""Families to a page, by prometheus_client's encoders, each family encoded again only when it changed.
+"""Samples to text, by prometheus_client's encoders, each series encoded only when it is new.
 
-Encoding is two thirds of the cost of a scrape in Python, and most families (states, settings,
-limits) say the same at each scrape. So the text of a family is kept beside the values that it was
-made from, for each of the few formats that scrapers ask for.
+Encoding is most of the cost of a scrape in Python, and what changes from scrape to scrape are numbers. So
+the text of a family is kept, cut where the numbers are, for each of the few formats that scrapers ask for:
+a scrape with the same series puts the new numbers in, and one with the same samples takes the text as it is.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import Metric as Family
@@ -20,6 +20,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.metric import Kind, Metric, Samples
@@ -28,7 +29,7 @@ _FORMATS: Final = 4
 _EOF: Final = b"# EOF\n"
 
 
-class _One(Collector):
+class _Some(Collector):
     """Some families as what the encoders want: something with collect()."""
 
     def __init__(self, families: Iterable[Family]) -> None:
@@ -63,43 +64,123 @@ def family(metric: Metric, samples: Samples, constant: Mapping[str, str]) -> Fam
     return made
 
 
-class Exposition:
-    """Encodes pages; remembers the text of each family in each format. Safe to call from many threads."""
+class _Template:
+    """The encoded text of a family: the samples that it was made from, and its pieces between their values."""
 
-    def __init__(self, constant: Mapping[str, str]) -> None:
-        self._constant = dict(constant)
-        self._texts: dict[str, dict[str, tuple[Samples, bytes]]] = {}
+    def __init__(self, series: Sequence[object], values: Sequence[float], text: bytes) -> None:
+        self._series = series
+        self._values = values
+        self.text = text
+        self._pieces = _pieces(text, values)
+
+    def fill(self, series: Sequence[object], values: Sequence[float]) -> bytes | None:
+        """Return the text with other values; None for other series, or where the values are not found in it."""
+        if self._pieces is None or self._series != series:
+            return None
+        if self._values != values:
+            parts = [part for pair in zip(self._pieces, map(floatToGoString, values), strict=False) for part in pair]
+            self.text = f"{''.join(parts)}{self._pieces[-1]}".encode()
+            self._values = values
+        return self.text
+
+
+def _pieces(text: bytes, values: Sequence[float]) -> tuple[str, ...] | None:
+    """Cut a text before and after each value; None unless each line of a sample ends with its value, in order."""
+    pieces = []
+    piece = ""
+    left = iter(values)
+    for line in text.decode().splitlines(keepends=True):
+        if line.startswith("#"):
+            piece += line
+            continue
+        number = floatToGoString(next(left, 0.0))  # type: ignore[no-untyped-call]  # it has no types
+        if not line.endswith(f" {number}\n"):
+            return None
+        pieces.append(piece + line[: -len(number) - 1])
+        piece = "\n"
+    return (*pieces, piece) if len(pieces) == len(values) else None
+
+
+def _values(metric: Metric, samples: Samples) -> list[float]:
+    """Return the values in the order in which the encoder writes them."""
+    values = [value for _, value in samples]
+    if metric.kind is Kind.HISTOGRAM:
+        return [*values[:-1], values[-2], values[-1]]  # the count comes before the sum
+    # Of an info, prometheus_client writes 1 whatever it is given.
+    return [1.0] * len(values) if metric.kind is Kind.INFO else values
+
+
+class Format:
+    """One format of the page, with the texts that were encoded last. Safe to call from many threads."""
+
+    def __init__(self, encoder: Callable[[Collector], bytes], content_type: str, constant: Mapping[str, str]) -> None:
+        self.content_type = content_type
+        self._encoder = encoder
+        self._constant = constant
+        self._templates: dict[str, _Template] = {}
+        self._samples: dict[str, Samples] = {}
         self._lock = threading.Lock()
 
-    def encode(self, rows: Iterable[tuple[str, Samples]], others: Iterable[Family], accept: str) -> tuple[bytes, str]:
-        """Return the page and its content type.
-
-        Args:
-            rows: names of the catalog with their samples; one without samples is left out.
-            others: families that are encoded as they are, such as ``process_*``.
-            accept: the request's Accept header; decides between text and OpenMetrics.
-        """
-        encoder, content_type = choose_encoder(accept)
+    def rows(self, rows: Iterable[tuple[str, Samples]]) -> bytes:
+        """Return the text of metrics of the catalog, by name; one without samples is left out."""
         with self._lock:
-            texts = self._texts.get(content_type)
-            if texts is None:
-                texts = {}
-                if len(self._texts) < _FORMATS:  # the header is the client's: it must not grow our memory
-                    self._texts[content_type] = texts
-        page = []
-        for name, samples in rows:
-            if not samples:
-                continue
-            known = texts.get(name)
-            if known is None or known[0] != samples:
-                text = encoder(_One((family(CATALOG[name], samples, self._constant),))).removesuffix(_EOF)
-                texts[name] = known = (samples, text)
-            page.append(known[1])
-        # The encoder closes an OpenMetrics page with its end mark: so these come last.
-        page.append(encoder(_One(map(self._with_constant, others))))
-        return b"".join(page), content_type
+            return b"".join([self._row(name, samples) for name, samples in rows if samples])
+
+    def others(self, families: Iterable[Family]) -> bytes:
+        """Return the text of other families, such as ``process_*``; it ends the page."""
+        families = [self._with_constant(each) for each in families]
+        samples = [sample for each in families for sample in each.samples]
+        series = [(sample.name, sample.labels) for sample in samples]
+        with self._lock:
+            return self._filled("", series, [sample.value for sample in samples], lambda: families, b"")
+
+    def _row(self, name: str, samples: Samples) -> bytes:
+        if self._samples.get(name) == samples:
+            return self._templates[name].text
+        metric = CATALOG[name]
+        series = [labels for labels, _ in samples]
+        text = self._filled(
+            name, series, _values(metric, samples), lambda: (family(metric, samples, self._constant),), _EOF
+        )
+        self._samples[name] = samples
+        return text
+
+    def _filled(
+        self,
+        name: str,
+        series: Sequence[object],
+        values: Sequence[float],
+        make: Callable[[], Iterable[Family]],
+        end: bytes,
+    ) -> bytes:
+        known = self._templates.get(name)
+        text = known.fill(series, values) if known is not None else None
+        if text is None:
+            text = self._encoder(_Some(make())).removesuffix(end)
+            self._templates[name] = _Template(series, values, text)
+        return text
 
     def _with_constant(self, made: Family) -> Family:
         if self._constant:
             made.samples = [sample._replace(labels={**self._constant, **sample.labels}) for sample in made.samples]
         return made
+
+
+class Exposition:
+    """The formats that scrapers ask for; ``constant`` labels go on every sample."""
+
+    def __init__(self, constant: Mapping[str, str]) -> None:
+        self._constant = dict(constant)
+        self._formats: dict[str, Format] = {}
+        self._lock = threading.Lock()
+
+    def format(self, accept: str) -> Format:
+        """Return the format that an Accept header asks for: text or OpenMetrics."""
+        encoder, content_type = choose_encoder(accept)
+        with self._lock:
+            known = self._formats.get(content_type)
+            if known is None:
+                known = Format(encoder, content_type, self._constant)
+                if len(self._formats) < _FORMATS:  # the header is the client's: it must not grow our memory
+                    self._formats[content_type] = known
+            return known

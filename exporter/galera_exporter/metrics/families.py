@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
@@ -34,6 +36,7 @@ def one(name: str, value: float | None) -> Row:
     return name, () if value is None or math.isnan(value) else (((), value),)
 
 
+@lru_cache(maxsize=1024)
 def enum(name: str, current: str, *before: str) -> Samples:
     """All values of an enumeration, 1 on the current one; ``before`` are the labels in front."""
     return tuple(((*before, value), float(value == current)) for value in CATALOG[name].enum)
@@ -53,7 +56,7 @@ def status(sample: NodeSample, *, queue_stats: bool) -> Iterator[Row]:
     raw = sample.raw
     for row in STATUS:
         if row.source in raw and (queue_stats or not row.optional):
-            yield one(row.name, row.read(raw[row.source]))
+            yield _plain(row.name, raw[row.source])
     yield "wsrep_cluster_status", enum("wsrep_cluster_status", sample.cluster_status)
     yield "wsrep_local_state_comment", enum("wsrep_local_state_comment", sample.state)
     yield "wsrep_evs_state", enum("wsrep_evs_state", evs_state(raw.get("wsrep_evs_state", "")))
@@ -85,6 +88,14 @@ def status(sample: NodeSample, *, queue_stats: bool) -> Iterator[Row]:
         yield one("galera_ist_window_transactions", max(sample.last_committed - sample.cached_downto, 0))
 
 
+_ROWS: Final = {row.name: row for row in STATUS}
+
+
+@lru_cache(maxsize=512)  # most texts are those of the last scrape
+def _plain(name: str, text: str) -> Row:
+    return one(name, _ROWS[name].read(text))
+
+
 def raw_status(sample: NodeSample, *, export: bool) -> Iterator[Row]:
     """Numeric variables that no metric covers: their count always, themselves on request."""
     unknown = tuple(
@@ -97,7 +108,7 @@ def raw_status(sample: NodeSample, *, export: bool) -> Iterator[Row]:
         yield "wsrep_raw", unknown
 
 
-def variables(settings: NodeVariables, sample: NodeSample | None) -> Iterator[Row]:
+def variables(settings: NodeVariables, cluster_size: int) -> Iterator[Row]:
     """The configuration, and the limits that follow from it."""
     facts = (
         settings.node_name,
@@ -110,17 +121,20 @@ def variables(settings: NodeVariables, sample: NodeSample | None) -> Iterator[Ro
     yield "galera_node_info", ((facts, 1.0),)
     for name, value in settings.settings.items():
         yield one(f"galera_config_{name}", value)
-    limits = flow_control_limits(settings.provider, sample.cluster_size) if sample and sample.cluster_size else None
+    limits = flow_control_limits(settings.provider, cluster_size) if cluster_size else None
     if limits:
         yield one("galera_flow_control_limit", limits[0])
         yield one("galera_flow_control_resume_limit", limits[1])
 
 
-def members(view: Sequence[Member]) -> Iterator[Row]:
+@lru_cache(maxsize=1)
+def members(view: tuple[Member, ...]) -> tuple[Row, ...]:
     """The members of the own view, and a number that differs where views differ."""
     uuids = sorted(member.uuid for member in view)
-    yield one("galera_view_fingerprint", zlib.crc32("\n".join(uuids).encode()))
-    yield "galera_cluster_member_info", tuple(((m.uuid, m.name, m.address), 1.0) for m in view)
+    return (
+        one("galera_view_fingerprint", zlib.crc32("\n".join(uuids).encode())),
+        ("galera_cluster_member_info", tuple(((m.uuid, m.name, m.address), 1.0) for m in view)),
+    )
 
 
 def datadir(facts: DatadirFacts) -> Iterator[Row]:

@@ -23,8 +23,8 @@ MAX_HEAD: Final = 16 * 1024
 MAX_HEADERS: Final = 100
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request body; no route reads one, so it is drained and dropped."""
-GZIP_FROM: Final = 1024
-"""Bytes from which compression pays."""
+GZIP_FROM: Final = 64 * 1024
+"""Bytes from which compression pays. A node's page has 30 KB: squeezing it would cost a tenth of the scrape's CPU."""
 TIMEOUT: Final = 10.0
 """Seconds that a request may take: the default and the cap."""
 PRODUCT: Final = "galera-exporter"

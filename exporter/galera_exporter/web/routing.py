@@ -29,6 +29,8 @@ class Route:
     methods: tuple[str, ...] = ("GET",)
     public: bool = False
     """Whether it is served without a password: for probes, which have none. TLS rules still hold."""
+    ahead: Callable[[], None] | None = None
+    """Begins the slow part of the answer while the request is on its way to a worker. Must not wait, nor raise."""
 
 
 class Router:
@@ -38,6 +40,12 @@ class Router:
         self._routes = dict(routes)
         self._clock = clock
         self._logged: dict[str, float] = {}
+
+    def begin(self, path: str) -> None:
+        """Begin the slow part of the answer at ``path``; for requests that need no password."""
+        route = self._routes.get(path)
+        if route is not None and route.ahead is not None:
+            route.ahead()
 
     def respond(self, request: Request, deadline: float, auth: BasicAuth | None) -> Response:
         """Return the answer to ``request``, which is due at ``deadline`` of the clock. Never raises."""

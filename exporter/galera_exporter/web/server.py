@@ -211,6 +211,8 @@ class Server:
         """Give a complete request to the workers, and bring the selector up to date."""
         if request is not None:
             protection = self._protection.current
+            if protection.auth is None:
+                self._router.begin(request.path)
             keep_alive = (
                 request.keep_alive
                 and connection.served + 1 < self._limits.requests

@@ -20,6 +20,7 @@ from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.mariadb.status import parse_status, parse_variables
 from galera_exporter.metrics import exposition, families
 from galera_exporter.metrics.catalog import CATALOG
+from galera_exporter.metrics.collector import MetricsPage
 from galera_exporter.metrics.exposition import Exposition
 from galera_exporter.metrics.metric import Kind, Samples
 from galera_exporter.metrics.wsrep import STATUS
@@ -36,6 +37,8 @@ from galera_exporter.model import (
     PositionSource,
     RegistryReading,
 )
+from galera_exporter.node import Node
+from galera_exporter.settings import Config
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 UUID = "0d074685-e767-11f1-8e1d-aebb93f423f7"
@@ -334,3 +337,39 @@ def test_a_call_is_shared_while_fresh_and_made_again_when_old(tmp_path: Path) ->
     missing = BoundedCall((tmp_path / "x").read_text)
     with pytest.raises(FileNotFoundError):
         missing(1.0, 5)
+
+
+class Silent:
+    """A sampler whose database never answered."""
+
+    def read(self, _max_age: float, _timeout: float) -> DatabaseReading:
+        return DatabaseReading(0.0, DatabaseReason.REFUSED)
+
+
+class Broken:
+    """A heartbeat with a fault of our own in it."""
+
+    def reading(self) -> RegistryReading:
+        raise ZeroDivisionError("a fault of ours")
+
+
+def broken_datadir(_max_age: float, _timeout: float) -> DatadirFacts:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_rooms_that_fail_cost_their_own_metrics_and_not_the_page(caplog: pytest.LogCaptureFixture) -> None:
+    config = Config(node="db-0", datadir=Path("/data"), labels={"dc": "seoul"})
+    node = Node(config, Silent(), broken_datadir)  # type: ignore[arg-type]  # same shape
+    page = MetricsPage(node, Broken(), lambda: False)  # type: ignore[arg-type]  # same shape
+    for _ in range(3):
+        body, _ = page.render("", 1.0)
+    found = values(body)
+    assert found["galera_up", (("dc", "seoul"),)] == 0
+    for collector in ("registry", "datadir"):
+        assert found["galera_exporter_collector_success", (("collector", collector), ("dc", "seoul"))] == 0
+    assert found["galera_exporter_web_config_last_reload_successful", (("dc", "seoul"),)] == 0
+    assert found["process_resident_memory_bytes", (("dc", "seoul"),)] > 0
+    assert not any(name.startswith("galera_registry_") for name, _ in found)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 2, "one line each, not one a scrape"
+    assert any("collector datadir fails: PermissionError" in line for line in lines)

@@ -14,6 +14,7 @@ from galera_exporter.model import (
     DatabaseReading,
     DatadirFacts,
     NodeRecord,
+    NodeSample,
     NodeState,
     Position,
     PositionSource,
@@ -92,7 +93,7 @@ class Node:
         """
         reading = self.database(self.config.mariadb.timeout)
         if reading.sample is not None:
-            return self._record(reading)
+            return record_of(self.config, reading, reading.sample, self.expected)
         try:
             facts = self.datadir(self.config.mariadb.timeout)
         except OSError:
@@ -102,27 +103,6 @@ class Node:
         if self._wall() - facts.sst_changed > _TRANSFER_SILENCE:
             return None
         return self._joiner(facts)
-
-    def _record(self, reading: DatabaseReading) -> NodeRecord:
-        sample = reading.sample
-        assert sample is not None  # noqa: S101 - the caller checked; for the type checker
-        return NodeRecord(
-            node=self.config.node,
-            owner=self.config.owner,
-            address=self.config.address,
-            status=sample.cluster_status,
-            state=sample.state,
-            position=sample.position,
-            source=PositionSource.STATUS,
-            conf_id=sample.conf_id,
-            size=sample.cluster_size,
-            ready=sample.ready,
-            member_uuid=sample.member_uuid,
-            members=tuple(sorted(member.name for member in reading.members or ())),
-            expected=self.expected,
-            ttl=self.config.etcd.ttl,
-            version=__version__,
-        )
 
     def _joiner(self, facts: DatadirFacts) -> NodeRecord:
         return NodeRecord(
@@ -142,3 +122,24 @@ class Node:
             ttl=self.config.etcd.ttl,
             version=__version__,
         )
+
+
+def record_of(config: Config, reading: DatabaseReading, sample: NodeSample, expected: int) -> NodeRecord:
+    """Return the record of a node whose database answered with ``sample``."""
+    return NodeRecord(
+        node=config.node,
+        owner=config.owner,
+        address=config.address,
+        status=sample.cluster_status,
+        state=sample.state,
+        position=sample.position,
+        source=PositionSource.STATUS,
+        conf_id=sample.conf_id,
+        size=sample.cluster_size,
+        ready=sample.ready,
+        member_uuid=sample.member_uuid,
+        members=tuple(sorted(member.name for member in reading.members or ())),
+        expected=expected,
+        ttl=config.etcd.ttl,
+        version=__version__,
+    )

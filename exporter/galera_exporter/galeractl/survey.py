@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from galera_exporter import __version__
 from galera_exporter.errors import RegistryError
 from galera_exporter.galeractl.roster import Roster
 from galera_exporter.mariadb.collectors import Collectors
@@ -15,12 +14,11 @@ from galera_exporter.mariadb.connection import Connection
 from galera_exporter.model import (
     ClusterView,
     DatabaseReading,
-    NodeRecord,
     NodeSample,
     NodeView,
-    PositionSource,
     RegistryReading,
 )
+from galera_exporter.node import record_of
 from galera_exporter.settings import Config, MariadbSettings
 from galera_exporter.verdict import Verdict, judge
 
@@ -70,23 +68,7 @@ class Surveyor:
         return NodeView(
             node=(variables.node_name if variables else "") or self._config.node,
             present=False,
-            record=NodeRecord(
-                node=self._config.node,
-                owner="",
-                address=self._config.address,
-                status=sample.cluster_status,
-                state=sample.state,
-                position=sample.position,
-                source=PositionSource.STATUS,
-                conf_id=sample.conf_id,
-                size=sample.cluster_size,
-                ready=sample.ready,
-                member_uuid=sample.member_uuid,
-                members=tuple(sorted(member.name for member in database.members or ())),
-                expected=self._config.expected,
-                ttl=self._config.etcd.ttl,
-                version=__version__,
-            ),
+            record=record_of(self._config, database, sample, self._config.expected),
             age=None,
             leased=False,
             expirations=0,

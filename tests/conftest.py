@@ -1,13 +1,25 @@
-"""Fixtures that start real servers, and the rule that keeps them from being started twice."""
+"""Fixtures that start real servers, the rule that keeps them from being started twice, and what all tests run under."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab import QUICK_EVS, GaleraCluster, GaleraNode, Trio, scratch
+
+# A busy machine is no failure, and CI must not fail today on an example that it did not try yesterday.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Whoever starts the tests in the background may have SIGINT ignored, and programs inherit that: tests that send
+# it would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = "cluster"
 PRIVATE = ("single_node",)

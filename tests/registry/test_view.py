@@ -280,11 +280,11 @@ def test_whatever_happens_ages_and_counts_keep_their_promises(story: list[tuple[
             assert each.age is not None or not each.present
             assert each.age is None or each.age >= 0.0
             assert each.expirations >= counts.get(each.node, 0)
-            counts[each.node] = each.expirations
             if each.node in before and (old := before[each.node].age) is not None:
                 assert each.age == pytest.approx(old + now - seen_at)
         if what == "read":
             there = {key for key in store.pairs if b"/live/" in key}
             assert {live_key(PREFIX, each.node) for each in view.nodes if each.present} == there
         before = {each.node: each for each in view.nodes}
+        counts = {each.node: each.expirations for each in view.nodes}  # one that is forgotten counts anew
         seen_at = now

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Never
 
-from galera_exporter.config import CONFIG_ENV, Resolved, load, nearest
+from galera_exporter.config import CONFIG_ENV, Contents, Resolved, load, nearest
 from galera_exporter.errors import ConfigError
 from galera_exporter.options import OPTIONS
 
@@ -60,7 +60,12 @@ def add_options(parser: argparse.ArgumentParser, *, sidecar: bool) -> None:
 
 
 def resolve(
-    parser: argparse.ArgumentParser, argv: Sequence[str], environ: Mapping[str, str], hostname: str
+    parser: argparse.ArgumentParser,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    hostname: str,
+    *,
+    contents: Contents = lambda _: (),
 ) -> tuple[argparse.Namespace, Resolved]:
     """Parse the command line and turn it, the environment and the file into a configuration.
 
@@ -76,7 +81,9 @@ def resolve(
         if value is not None:
             flags[option.name] = ",".join(value) if isinstance(value, list) else value
     faults = tuple(_unknown_faults(unknown))
-    return arguments, load(flags, environ, hostname, config_file=given.get("config", ""), early_faults=faults)
+    return arguments, load(
+        flags, environ, hostname, config_file=given.get("config", ""), early_faults=faults, contents=contents
+    )
 
 
 def _unknown_faults(unknown: Sequence[str]) -> Iterator[str]:
@@ -90,6 +97,8 @@ def _unknown_faults(unknown: Sequence[str]) -> Iterator[str]:
                 f"{name}: not taken from the command line, which every process of the machine can read: "
                 f"use {name}-file or ${option.env}"
             )
+        elif option is not None:
+            yield f"{name}: an option of galera-exporter, not of galeractl: leave it out"
         elif name.startswith("-"):
             yield f"{name}: no such option{nearest(name, _BY_FLAG)}"
         elif not value_follows:

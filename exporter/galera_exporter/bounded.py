@@ -54,5 +54,5 @@ class BoundedCall(Generic[T]):
         if not flight.done.wait(timeout):
             raise TimeoutError(f"no answer within {timeout:.1f} s")
         if flight.error is not None:
-            raise flight.error
+            raise flight.error.with_traceback(None)  # or it would grow by the frames of each caller
         return flight.value[0]

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from galera_exporter import __version__, arguments
+from galera_exporter import __version__, arguments, contents
 from galera_exporter.config import Resolved
 from galera_exporter.errors import ConfigError
 from galera_exporter.footprint import share_one_heap, spare_charset_tables
@@ -24,6 +24,18 @@ Start one beside each node:
 then read http://localhost:10104/ and http://localhost:10104/metrics.
 """
 
+_RUN = """\
+Run the sidecar of one node until SIGTERM or SIGINT. It serves / (the cluster at a glance), /metrics,
+/-/healthy and /-/ready; SIGHUP or POST /-/reload reads the web configuration again.
+
+exit status: 0 ended by a signal, 2 a faulty configuration or an address that cannot be had
+"""
+_CHECK = """\
+Check the configuration and the files that it names, print each value with its origin, and exit.
+
+exit status: 0 good, 2 with all faults
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line of galera-exporter."""
@@ -35,14 +47,14 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"galera-exporter {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, words in (
-        ("run", "run the sidecar of one node"),
-        ("check-config", "check the configuration, print it with the origin of each value, and exit"),
+    for name, words, description in (
+        ("run", "run the sidecar of one node", _RUN),
+        ("check-config", "check the configuration, print it with the origin of each value, and exit", _CHECK),
     ):
         command = commands.add_parser(
             name,
             help=words,
-            description=words.capitalize() + ".",
+            description=description,
             epilog=arguments.SOURCES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
@@ -52,10 +64,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status is 0, 1 for a failure at start, or 2 for a faulty configuration."""
+    """Run the command; the exit status is 0, or 2 for a faulty configuration or an address that cannot be had."""
     try:
         parsed, resolved = arguments.resolve(
-            parser(), sys.argv[1:] if argv is None else argv, os.environ, socket.gethostname()
+            parser(),
+            sys.argv[1:] if argv is None else argv,
+            os.environ,
+            socket.gethostname(),
+            contents=contents.faults,
         )
         if parsed.command == "check-config":
             return _check(resolved)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ from galera_exporter.settings import Config, EtcdSettings, MariadbSettings, Secr
 _SERVICE_LINK: Final = re.compile(r"(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
 _BY_ENV: Final = {option.env: option for option in OPTIONS}
+Contents = Callable[[Mapping[str, Any]], Iterable[str]]
+"""Yields the faults inside the files that the options' values, by name, point to."""
 CONFIG_ENV: Final = ENV_PREFIX + "CONFIG"
 
 
@@ -117,6 +119,7 @@ def load(
     *,
     config_file: str = "",
     early_faults: tuple[str, ...] = (),
+    contents: Contents = lambda _: (),
 ) -> Resolved:
     """Read all three sources and check them.
 
@@ -126,6 +129,7 @@ def load(
         hostname: stands in for the node's name and address where none is given.
         config_file: the TOML file; empty: ``$GALERA_EXPORTER_CONFIG``, or none.
         early_faults: what the command line's parser already found.
+        contents: what looks into the files that the options name.
 
     Raises:
         ConfigError: with every fault of every source.
@@ -150,6 +154,7 @@ def load(
             reader.texts[name] = (text, origin)
     values = {option.name: reader.value(option) for option in OPTIONS}
     reader.faults.extend(_contradictions(values))
+    reader.faults.extend(contents(values))
     if reader.faults:
         raise ConfigError(tuple(reader.faults))
     return Resolved(_build(values, hostname), _origins(reader))

@@ -91,11 +91,13 @@ class Node:
         A node that answers SQL lives, and so does one that takes a state transfer: it answers
         no SQL, but its files change.
         """
-        reading = self.database(self.config.mariadb.timeout)
+        # The heartbeat asks, and has its key to keep: a flight that lands later serves its next beat.
+        limit = min(self.config.mariadb.timeout, self.config.etcd.ttl / 5)
+        reading = self.database(limit)
         if reading.sample is not None:
             return record_of(self.config, reading, reading.sample, self.expected)
         try:
-            facts = self.datadir(self.config.mariadb.timeout)
+            facts = self.datadir(limit)
         except OSError:
             return None  # the scrape's collector tells of it
         if facts is None or not facts.sst_in_progress or facts.sst_changed is None:

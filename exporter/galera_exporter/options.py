@@ -186,7 +186,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "label",
         _labels,
         "",
-        "constant label of every series; Kubernetes users relabel in the PodMonitor instead",
+        "constant label of every series, may be given several times; "
+        "Kubernetes users relabel in the PodMonitor instead",
         "NAME=VALUE",
         many=True,
         sidecar_only=True,
@@ -243,7 +244,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "web.config.file",
         _readable,
         "",
-        "TLS and basic auth, in the format of the Prometheus exporter-toolkit; needs the extra galera-exporter[auth]",
+        "TLS, basic auth and client certificates, in the format of the Prometheus exporter-toolkit; "
+        "read again on change; needs the extra galera-exporter[auth]",
         "FILE",
         sidecar_only=True,
     ),

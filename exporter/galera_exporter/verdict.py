@@ -137,7 +137,8 @@ def _split(nodes: Iterable[Standing]) -> tuple[str, ...]:
         f"{one.name} and {two.name} are both Primary, and neither counts the other"
         for index, one in enumerate(fresh)
         for two in fresh[index + 1 :]
-        if one.members and two.members and one.name not in two.members and two.name not in one.members
+        if one.name in one.members and two.name in two.members  # else Galera's names are not those of the registry
+        if one.name not in two.members and two.name not in one.members
     ]
     sizes = Counter(each.size for each in fresh)
     closed = [size for size, count in sizes.items() if 0 < size <= count]

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from galera_exporter.errors import DatabaseReason
-from galera_exporter.mariadb.connection import Connection
+from galera_exporter.mariadb.connection import Connection, ServerError
 from galera_exporter.mariadb.sampler import Sampler
 from galera_exporter.model import DatabaseReading, NodeState
 from galera_exporter.settings import MariadbSettings, Secret
@@ -122,6 +122,40 @@ def test_a_stopped_server_keeps_no_caller_past_its_time(settings: MariadbSetting
             assert sorted(waits)[len(waits) * 8 // 10] < 0.3
             assert max(waits) < 4
         wait_until(lambda: sampler.read(0.0, 3.0).up, 10, "the server goes on")
+
+
+class Slow:
+    """A connection whose statements take their time, or time out: what a busy server does, at will."""
+
+    def __init__(self) -> None:
+        self.opened = 1
+        self.hangs = True
+
+    def query(self, _statement: str) -> tuple[tuple[str, str], ...]:
+        time.sleep(0.1)
+        if self.hangs:
+            raise ServerError(DatabaseReason.TIMEOUT, "no answer in time", 2013)
+        return (("wsrep_provider_name", "Galera"), ("wsrep_cluster_status", "Disconnected"))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_after_a_timeout_the_first_that_can_wait_gets_the_answer_though_another_began_the_flight() -> None:
+    connection = Slow()
+    sampler = Sampler(connection, MariadbSettings())  # type: ignore[arg-type]  # same shape
+    sampler.start()
+    try:
+        assert sampler.read(0.0, 5.0).reason is DatabaseReason.TIMEOUT
+        connection.hangs = False
+        sampler.read(0.0, 0.0)
+        assert sampler.read(1.0, 5.0).up
+        connection.hangs = True
+        assert sampler.read(0.0, 5.0).reason is DatabaseReason.TIMEOUT
+        answers = at_once(sampler, 16, 0.0, 5.0)
+        assert sorted(took for _, took in answers)[-3] < 0.1, "all but the one that waits are told at once"
+    finally:
+        sampler.close()
 
 
 def test_a_server_that_is_gone_is_told_at_once_and_found_again(

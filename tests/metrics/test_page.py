@@ -290,6 +290,9 @@ def test_odd_accept_headers_do_not_grow_memory() -> None:
     for minor in range(100):
         encode(pages, rows(), f"application/openmetrics-text; version=1.0.{minor}")
     assert len(pages._formats) <= 4
+    kept = pages.format("")
+    encode(pages, rows(), OPENMETRICS)
+    assert pages.format("") is kept, "what a scraper asks for is kept, whatever others asked before"
 
 
 @given(st.text(max_size=30), st.text(max_size=200))
@@ -335,8 +338,12 @@ def test_a_call_is_shared_while_fresh_and_made_again_when_old(tmp_path: Path) ->
     assert call(2.0, 5) == 0
     assert call(1.0, 5) == 1
     missing = BoundedCall((tmp_path / "x").read_text)
-    with pytest.raises(FileNotFoundError):
-        missing(1.0, 5)
+    depths = []
+    for _ in range(3):
+        with pytest.raises(FileNotFoundError) as caught:
+            missing(1.0, 5)
+        depths.append(len(caught.traceback))
+    assert len(set(depths)) == 1, "an error that is told again and again does not grow"
 
 
 class Silent:

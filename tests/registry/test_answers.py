@@ -300,18 +300,27 @@ def test_a_lease_refused_by_a_member_is_kept_by_the_next_one(
     etcd.close()
 
 
+@pytest.mark.parametrize(
+    ("password", "sent"),
+    [
+        ("canary-password", b"canary-password"),
+        ("canary  with two blanks", b"canary  with two blanks"),
+        ('canary-"quoted"', rb"canary-\"quoted\""),
+        ("canary-beyond-the-cut" * 3, b"x" * 180 + b"canary-beyond-the-cut" * 3),
+    ],
+)
 def test_a_server_that_sends_our_secrets_back_does_not_get_them_into_an_error(
-    impostor: Callable[..., Impostor],
+    impostor: Callable[..., Impostor], password: str, sent: bytes
 ) -> None:
     def echo(connection: socket.socket, head: bytes, body: bytes) -> None:
         if b"/auth/authenticate" in head and b"logged in" not in seen:
             seen.add(b"logged in")
             reply(json.dumps({"header": HEADER, "token": "canary-token"}).encode())(connection, head, body)
         else:
-            reply(head + b" canary-password", "500 Oops")(connection, head, body)
+            reply(sent + b" canary-token " + sent, "500 Oops")(connection, head, body)
 
     seen: set[bytes] = set()
-    etcd = guard(impostor(echo), user="sidecar", password=Secret("canary-password"))
+    etcd = guard(impostor(echo), user="sidecar", password=Secret(password))
     with pytest.raises(RegistryError, match=r"\*\*\*") as caught:
         etcd.range("/")
     assert "canary" not in str(caught.value)

@@ -232,3 +232,41 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.mkdir(mode=stat.S_IRWXU)
     assert "cannot be read" in faults({"mariadb.password-file": str(path)})[0]
+
+
+def test_faults_inside_the_files_are_told_with_those_of_the_options(tmp_path: Path) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("tls_server_config: {}\nfoo: 1\n")
+    done = run(
+        "check-config",
+        f"--web.config.file={web}",
+        f"--mariadb.tls-ca={web}",
+        "--etcd.endpoints=https://etcd:2379",
+        f"--etcd.tls-cert={web}",
+        f"--etcd.tls-key={web}",
+        "--etcd.ttl=1",
+    )
+    assert done.returncode == 2
+    assert "the configuration has 6 faults" in done.stderr
+    for part in (
+        "--etcd.ttl",
+        "--mariadb.tls-ca",
+        "--etcd.tls-cert and --etcd.tls-key",
+        "foo",
+        "cert_file",
+        "key_file",
+    ):
+        assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_option_of_the_sidecar_is_named_as_such_by_galeractl() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "galera_exporter.galeractl", "status", "--log.level", "debug"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 64
+    assert "--log.level: an option of galera-exporter, not of galeractl" in done.stderr

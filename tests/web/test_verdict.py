@@ -190,6 +190,12 @@ TABLE: dict[str, tuple[DatabaseReading | None, RegistryReading | None, int, str]
         2,
         "Down: split brain suspected: galera-0 and galera-1 are both Primary, and neither counts the other.",
     ),
+    "Galera's names are not those of the registry": (
+        None,
+        registry(*(view(name, size=3, members=("db1", "db2", "db3")) for name in NAMES)),
+        3,
+        "Healthy: 3 of 3 nodes are Synced in one Primary component.",
+    ),
     "two components by their sizes, members not known": (
         None,
         registry(

@@ -15,7 +15,7 @@ from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
 from galera_exporter.galeractl.exits import UsageError
-from galera_exporter.mariadb.connection import explain
+from galera_exporter.mariadb.connection import NO_CLEAR_TEXT, explain
 from galera_exporter.settings import MariadbSettings
 
 _DENIED: Final = frozenset({1044, 1142, 1227})
@@ -151,6 +151,7 @@ class Peer:
             ssl=tls,
             ssl_disabled=tls is None,
             charset="utf8mb4",
+            auth_plugin_map=NO_CLEAR_TEXT,
             autocommit=True,
             connect_timeout=min(settings.timeout, self._limit),
             read_timeout=self._limit,

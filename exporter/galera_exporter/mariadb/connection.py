@@ -15,7 +15,7 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pymysql
 from pymysql.constants import CR
@@ -68,6 +68,24 @@ class ServerError(DatabaseError):
     def __init__(self, reason: DatabaseReason, text: str, code: int = _NO_CODE) -> None:
         super().__init__(reason, text)
         self.code = code
+
+
+class _RefuseClearText:
+    """Stands in for the authentication methods by which PyMySQL would send the password as it is."""
+
+    def __init__(self, _connection: object) -> None:
+        pass
+
+    def authenticate(self, _packet: object) -> NoReturn:
+        """Refuse: whoever answers at this address may not be our server."""
+        raise pymysql.err.OperationalError(CR.CR_AUTH_PLUGIN_ERR, "the server asks for the password in clear text")
+
+
+NO_CLEAR_TEXT: Final[dict[str, Callable[[Any], Any]]] = {
+    "mysql_clear_password": _RefuseClearText,
+    "dialog": _RefuseClearText,
+}
+"""For pymysql.connect: no server gets the password itself, only the proof of it."""
 
 
 class Connection:
@@ -162,6 +180,7 @@ class Connection:
             autocommit=True,  # an open transaction would hold metadata locks
             conv={},  # all cells as text
             charset="utf8mb4",
+            auth_plugin_map=NO_CLEAR_TEXT,
             program_name="galera_exporter",
             defer_connect=True,
         )

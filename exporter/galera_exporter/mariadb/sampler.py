@@ -40,6 +40,7 @@ class Sampler:
         self._wanted = threading.Condition(lock)
         self._landed = threading.Condition(lock)
         self._requested = False
+        self._awaited = False
         self._closed = False
         self._flight: float | None = None
         self._last: DatabaseReading | None = None
@@ -63,14 +64,14 @@ class Sampler:
 
         When the time is over, the reason is TIMEOUT, or BUSY where a flight is in the way that was begun too
         early to serve this caller, and there is no sample: never an older one. While MariaDB hangs (the last
-        flight timed out) only the caller that begins the next flight waits for its end; the others are told
-        within 0.02 s.
+        flight timed out) only the first caller that can wait does so for the next flight's end; the others are told
+        within 0.02 s. With a ``timeout`` of 0 a flight is begun, and nobody waits.
         """
         called = self._clock()
         deadline = called + timeout
         oldest = called - max_age
         with self._landed:
-            begins = self._flight is None and not self._requested
+            waits = False  # for the end of the flight, as the one caller that may while MariaDB hangs
             while not self._closed:
                 last = self._last
                 if last is not None and last.taken >= oldest:
@@ -78,8 +79,10 @@ class Sampler:
                 if self._flight is None or self._flight < oldest:
                     self._requested = True
                     self._wanted.notify()
+                if timeout > 0 and not self._awaited:
+                    self._awaited = waits = True
                 hangs = last is not None and last.reason is DatabaseReason.TIMEOUT
-                limit = min(deadline, (self._flight or called) + PATIENCE) if hangs and not begins else deadline
+                limit = min(deadline, (self._flight or called) + PATIENCE) if hangs and not waits else deadline
                 remaining = limit - self._clock()
                 if remaining <= 0:
                     earlier = self._flight is not None and self._flight < oldest and not hangs
@@ -100,6 +103,7 @@ class Sampler:
                 with self._landed:
                     self._last = reading
                     self._flight = None
+                    self._awaited = False
                     self._landed.notify_all()
         finally:
             self._connection.close()

@@ -178,9 +178,8 @@ class Exposition:
         """Return the format that an Accept header asks for: text or OpenMetrics."""
         encoder, content_type = choose_encoder(accept)
         with self._lock:
-            known = self._formats.get(content_type)
-            if known is None:
-                known = Format(encoder, content_type, self._constant)
-                if len(self._formats) < _FORMATS:  # the header is the client's: it must not grow our memory
-                    self._formats[content_type] = known
+            known = self._formats.pop(content_type, None) or Format(encoder, content_type, self._constant)
+            self._formats[content_type] = known
+            if len(self._formats) > _FORMATS:  # the header is the client's: the one not asked for the longest goes
+                del self._formats[next(iter(self._formats))]
             return known

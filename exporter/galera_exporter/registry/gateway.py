@@ -183,10 +183,8 @@ class Gateway:
         try:
             answer = client.post(client.get_url(path), json=body, headers=headers)
         except (Etcd3Exception, RequestException, OSError, ValueError, RecursionError) as error:
-            refusal = explain(error)
             # An endpoint may be anything, also a server that sends our headers back.
-            text = self._login.redact(refusal.text)
-            raise EndpointError(Refusal(refusal.reason, text, refusal.maybe_applied)) from None
+            raise EndpointError(explain(error, self._login.redact)) from None
         if path == "/lease/keepalive" and isinstance(answer, dict):  # a stream of one message
             answer = answer.get("result")
         if not isinstance(answer, dict):

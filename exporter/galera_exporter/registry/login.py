@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -84,5 +85,6 @@ class Login:
         """Return ``text`` with token and password blotted out."""
         for secret in (self._token, self._password):
             if secret:
-                text = text.replace(secret.reveal(), "***")
+                for form in (secret.reveal(), json.dumps(secret.reveal())[1:-1]):
+                    text = text.replace(form, "***")
         return text

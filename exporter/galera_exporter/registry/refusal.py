@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,15 +62,18 @@ class Refusal:
     maybe_applied: bool
 
 
-def explain(error: Exception) -> Refusal:
-    """Say what an exception of etcd3gw or requests means. Total: what is not known is OTHER."""
+def explain(error: Exception, redact: Callable[[str], str]) -> Refusal:
+    """Say what an exception of etcd3gw or requests means. Total: what is not known is OTHER.
+
+    ``redact`` blots out secrets; it sees each text before it is cut or folded, or a part of one would stay.
+    """
     cause = error.__context__ if isinstance(error, Etcd3Exception) else error
     if isinstance(error, Etcd3Exception) and not isinstance(cause, requests.RequestException):
-        return _by_message(error.detail_text or "")
+        return _by_message(redact(error.detail_text or ""))
     if isinstance(error, AnswerTooLargeError):
         text = f"the answer is larger than {MAX_ANSWER >> 20} MiB: large foreign values below the prefix?"
         return Refusal(RegistryReason.BAD_ANSWER, text, maybe_applied=True)
-    words = shown(reason_in_words(cause if cause is not None else error))
+    words = shown(redact(reason_in_words(cause if cause is not None else error)))
     if isinstance(error, ConnectionTimeoutError) or words == TIMED_OUT:
         return Refusal(RegistryReason.TIMEOUT, TIMED_OUT, maybe_applied=not never_sent(cause))
     if isinstance(error, ConnectionFailedError | requests.ConnectionError):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
@@ -42,6 +43,8 @@ class WorkerPool(Generic[Job]):
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._short = False
+        """Whether the system gave no thread at the last try."""
         self._begun = 0
         self._stuck_since: tuple[int, float] | None = None
         for _ in range(core):
@@ -77,14 +80,15 @@ class WorkerPool(Generic[Job]):
         return True
 
     def close(self, timeout: float) -> None:
-        """Let the threads end after what they do now; wait ``timeout`` seconds for each at most."""
+        """Let the threads end after what they do now; wait ``timeout`` seconds for all of them at most."""
+        end = time.monotonic() + timeout
         with self._lock:
             self._closing = True
             threads = tuple(self._threads)
             for inbox in self._resting:
                 inbox.put(None)
         for thread in threads:
-            thread.join(timeout)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _busy(self) -> int:
         return len(self._threads) - len(self._resting)
@@ -122,10 +126,13 @@ class WorkerPool(Generic[Job]):
                 self._threads.discard(thread)
                 if inbox in self._resting:
                     self._resting.remove(inbox)
-            log.warning("no more threads for HTTP workers; %d run", self.size)
+            if not self._short:
+                self._short = True
+                log.warning("no more threads for HTTP workers; %d run", self.size)
             return False
         finally:
             threading.stack_size(before)
+        self._short = False
         return True
 
     def _run(self, inbox: queue.SimpleQueue[Job | None]) -> None:

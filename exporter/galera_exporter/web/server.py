@@ -179,7 +179,7 @@ class Server:
         ready = self._selector.select(timeout)
         now = self._clock()
         if ready:
-            self._protection.refresh()
+            self._refresh()
         for key, _ in ready:
             connection = key.data
             if connection is not None:
@@ -195,6 +195,12 @@ class Server:
             self._submit(job.connection, job.connection.answer(data, now, keep_alive=job.keep_alive), now)
         if now >= self._next_sweep:
             self._sweep(now)
+
+    def _refresh(self) -> None:
+        try:
+            self._protection.refresh()
+        except Exception:  # a fault of ours must not end the server
+            log.exception("the web configuration could not be looked at; the last good one stays in force")
 
     def _advance(self, connection: Connection, now: float) -> None:
         if connection.phase is Phase.BUSY:  # it sends more, or has gone: look again after the answer

@@ -79,7 +79,7 @@ def load(path: Path) -> WebConfig:
         raise ConfigError((f"{path}: over {_MAX_FILE} bytes; a web configuration is a few lines",))
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - a wrong tag raises anything from KeyError to AttributeError
         # Only the place of the fault: the text around it may be a password hash.
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}" if mark else ""

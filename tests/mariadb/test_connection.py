@@ -319,3 +319,40 @@ def test_each_error_has_a_reason_and_a_text_without_secrets(
     assert (found.reason, found.code) == (reason, code)
     assert str(found)
     assert CANARY not in str(found)
+
+
+def packet(number: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "little") + bytes([number]) + payload
+
+
+@pytest.mark.parametrize("method", [b"mysql_clear_password", b"dialog"])
+def test_a_server_that_asks_for_the_password_itself_does_not_get_it(method: bytes) -> None:
+    capabilities = 0x000FA205  # protocol 4.1, secure connection, plugin auth, transactions
+    greeting = (
+        b"\x0a5.5.5-10.11.6-MariaDB\0\x01\0\0\0abcdefgh\0"
+        + (capabilities & 0xFFFF).to_bytes(2, "little")
+        + b"\x2d\x02\0"
+        + (capabilities >> 16).to_bytes(2, "little")
+        + b"\x15"
+        + b"\0" * 10
+        + b"abcdefghijkl\0mysql_native_password\0"
+    )
+    received = b""
+
+    def serve(peer: socket.socket) -> None:
+        nonlocal received
+        peer.settimeout(5)
+        with suppress(OSError):
+            peer.sendall(packet(0, greeting))
+            received += peer.recv(65536)
+            peer.sendall(packet(2, b"\xfe" + method + b"\0\x05Password: "))
+            received += peer.recv(65536)
+
+    with listener(serve) as port:
+        settings = MariadbSettings(port=port, user="exporter", password=Secret("canary-password"))
+        with closing(Connection(settings)) as made:
+            error = failure(made)
+    assert error.reason is DatabaseReason.AUTH
+    assert "clear text" in str(error)
+    assert b"exporter" in received
+    assert b"canary-password" not in received

@@ -41,4 +41,4 @@ lock: setup ## resolve the dependencies anew, with hashes
 	  -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what was built
-	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

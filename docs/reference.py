@@ -36,7 +36,7 @@ _CONFIGURATION = """\
 
 This page is made from the table of options in the code by `make docs`; a test fails where the two differ.
 
-A flag wins over the environment variable, that over the file (`--config FILE`, TOML), and the file over the default.
+A flag wins over the environment variable, that over the file (`--config FILE` or `$GALERA_EXPORTER_CONFIG`, TOML), and the file over the default.
 In the file a dot is a table: `etcd.ttl` is `ttl` under `[etcd]`. Passwords are never flags: every process of the machine
 can read another's command line. `galera-exporter check-config` prints each value with its origin; all faults are reported
 at once, with exit status 2. `galeractl` takes the same options, environment and file (those marked *sidecar* only the sidecar).
@@ -51,6 +51,27 @@ GRANT SELECT ON mysql.wsrep_cluster_members TO exporter@localhost;
 The grant is optional. Without it there are no `galera_cluster_member_info`, `galera_view_fingerprint` and `galera_registry_node_in_view`,
 and `galera_exporter_collector_success{collector="members"}` is 0.
 
+"""
+
+
+_WEB = """\
+## TLS, users and client certificates of the web page
+
+`--web.config.file` names a YAML file in the format of the Prometheus exporter-toolkit. Paths in it are relative to it.
+
+```yaml
+tls_server_config:
+  cert_file: server.crt
+  key_file: server.key
+  client_ca_file: ca.crt                          # with the next line: mTLS
+  client_auth_type: RequireAndVerifyClientCert    # or VerifyClientCertIfGiven
+basic_auth_users:
+  prometheus: "$2y$10$..."                        # htpasswd -nBC 10 ""
+```
+
+It is read again when it, or a file that it names, changes (looked at once a second), on SIGHUP, and on `POST /-/reload`. A version with faults
+is logged, and the last good one stays in force. Not supported, and refused by name: certificates inside the file, TLS below 1.2,
+`curve_preferences`, `RequestClientCert`, `RequireAnyClientCert`.
 """
 
 
@@ -97,7 +118,7 @@ def configuration() -> str:
         only = " *sidecar*" if option.sidecar_only else ""
         default = f"`{option.default}`" if option.default else "-"
         lines.append(f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |")
-    return _CONFIGURATION + "\n".join(lines) + "\n"
+    return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB
 
 
 PAGES = {"metrics.md": metrics, "configuration.md": configuration}

@@ -15,7 +15,7 @@ from pymysql.constants import CR
 from pymysql.cursors import Cursor
 
 from galera_exporter.galeractl.exits import UsageError
-from galera_exporter.mariadb.connection import NO_CLEAR_TEXT, explain
+from galera_exporter.mariadb.connection import NO_CLEAR_TEXT, explain, read_password, tls_context
 from galera_exporter.settings import MariadbSettings
 
 _DENIED: Final = frozenset({1044, 1142, 1227})
@@ -147,7 +147,7 @@ class Peer:
             port=self.target.port,
             user=settings.user,
             # As bytes: PyMySQL encodes a str as latin-1, and its exception would show the password.
-            password=_password(settings),
+            password=read_password(settings),
             ssl=tls,
             ssl_disabled=tls is None,
             charset="utf8mb4",
@@ -179,22 +179,10 @@ class Peer:
         return self.fail(str(known))
 
 
-def _password(settings: MariadbSettings) -> bytes:
-    if settings.password_file is None:
-        return settings.password.reveal().encode()
-    try:
-        return settings.password_file.read_bytes().strip(b"\r\n")
-    except OSError as error:
-        raise PeerError(f"the password file {settings.password_file} cannot be read: {error.strerror}") from None
-
-
 def _context(settings: MariadbSettings) -> ssl.SSLContext | None:
     if settings.tls_ca is None:
         return None
-    context = ssl.create_default_context(cafile=settings.tls_ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = tls_context(settings.tls_ca, settings.tls_cert, settings.tls_key)
     # The registry may name nodes by addresses that no certificate has; the CA is what is trusted.
     context.check_hostname = False
-    if settings.tls_cert is not None:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
     return context

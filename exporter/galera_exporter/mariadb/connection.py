@@ -169,7 +169,7 @@ class Connection:
             port=settings.port,
             user=settings.user,
             # As bytes: PyMySQL encodes a str as latin-1, and its UnicodeEncodeError would show the password.
-            password=self._password(),
+            password=read_password(self._settings),
             ssl=tls,
             # Left out, PyMySQL builds a context of its own for each connect, which takes 18 ms.
             ssl_disabled=tls is None,
@@ -216,17 +216,6 @@ class Connection:
                 if _code(error) != NO_SUCH_VARIABLE:  # a server that was built without wsrep
                     raise
 
-    def _password(self) -> bytes:
-        path = self._settings.password_file
-        if path is None:
-            return self._settings.password.reveal().encode()
-        try:
-            with path.open("rb") as file:
-                return file.read(_LONGEST_PASSWORD).rstrip(b"\r\n")
-        except OSError as error:
-            text = f"the password file {path} cannot be read: {error.strerror or error}"
-            raise ServerError(DatabaseReason.AUTH, text) from None
-
     def _context(self) -> ssl.SSLContext | None:
         settings = self._settings
         files = [path for path in (settings.tls_ca, settings.tls_cert, settings.tls_key) if path is not None]
@@ -242,6 +231,23 @@ class Connection:
         # A sidecar asks for 127.0.0.1 or a socket: certificates do not name these.
         context.check_hostname = settings.socket is None and not _loopback(settings.host)
         return context
+
+
+def read_password(settings: MariadbSettings) -> bytes:
+    """Return the password: of the file where one is set, read anew, else the given one.
+
+    Raises:
+        ServerError: AUTH where the file cannot be read.
+    """
+    path = settings.password_file
+    if path is None:
+        return settings.password.reveal().encode()
+    try:
+        with path.open("rb") as file:
+            return file.read(_LONGEST_PASSWORD).rstrip(b"\r\n")
+    except OSError as error:
+        text = f"the password file {path} cannot be read: {error.strerror or error}"
+        raise ServerError(DatabaseReason.AUTH, text) from None
 
 
 def tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:

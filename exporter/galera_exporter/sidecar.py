@@ -23,7 +23,7 @@ from galera_exporter.mariadb.datadir import read_datadir
 from galera_exporter.mariadb.sampler import Sampler
 from galera_exporter.metrics.collector import MetricsPage
 from galera_exporter.model import DatadirFacts
-from galera_exporter.node import MAX_AGE, Node
+from galera_exporter.node import Node
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
 from galera_exporter.settings import Config
@@ -33,6 +33,9 @@ from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Server
 
 log = logging.getLogger(__name__)
+
+_FILES_TIMEOUT = 1.0
+"""Seconds that the status page waits for the data directory's files."""
 
 
 class Sidecar:
@@ -95,7 +98,7 @@ class Sidecar:
         database = self._node.database(timeout)
         facts = None
         with contextlib.suppress(OSError):  # the page says that there are none; the collector's log says why
-            facts = self._node.datadir(MAX_AGE)
+            facts = self._node.datadir(_FILES_TIMEOUT)
         glance = Glance(
             cluster=config.etcd.cluster,
             node=config.node,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -268,6 +268,8 @@ SAMPLES = {
 
 
 @given(st.lists(st.fixed_dictionaries(SAMPLES), min_size=2, max_size=4), st.sampled_from(["", OPENMETRICS]))
+@example([{"galera_up": (((), 0.0),)}, {"galera_up": (((), -0.0),)}, {"galera_up": (((), 1.0),)}], "")
+@example([{"galera_up": (((), 1.0),)}, {"galera_up": (((), -0.0),)}], "")
 def test_numbers_put_into_a_kept_text_give_the_page_that_a_new_encoder_gives(
     scrapes: list[dict[str, Samples]], accept: str
 ) -> None:

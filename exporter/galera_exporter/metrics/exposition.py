@@ -60,7 +60,7 @@ def family(metric: Metric, samples: Samples, constant: Mapping[str, str]) -> Fam
         else CounterMetricFamily(metric.name, text, labels=names, unit=metric.unit)
     )
     for values, value in samples:
-        made.add_metric((*fixed, *values), value)
+        made.add_metric((*fixed, *values), value + 0.0)  # -0.0 becomes 0.0: equal values must have one text
     return made
 
 
@@ -103,7 +103,7 @@ def _pieces(text: bytes, values: Sequence[float]) -> tuple[str, ...] | None:
 
 def _values(metric: Metric, samples: Samples) -> list[float]:
     """Return the values in the order in which the encoder writes them."""
-    values = [value for _, value in samples]
+    values = [value + 0.0 for _, value in samples]
     if metric.kind is Kind.HISTOGRAM:
         return [*values[:-1], values[-2], values[-1]]  # the count comes before the sum
     # Of an info, prometheus_client writes 1 whatever it is given.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lab.namespaces import LOOPBACK, Host
 from lab.ports import Ports
 from lab.process import Process, wait_until
 
@@ -16,12 +18,13 @@ from lab.process import Process, wait_until
 class EtcdMember:
     """One member: its folder, its ports, and its process while it runs."""
 
-    def __init__(self, name: str, folder: Path, client_port: int, peer_port: int) -> None:
+    def __init__(self, name: str, folder: Path, client_port: int, peer_port: int, host: Host = LOOPBACK) -> None:
         self.name = name
         self.folder = folder
         self.log = folder / "etcd.log"
-        self.endpoint = f"http://127.0.0.1:{client_port}"
-        self.peer = f"http://127.0.0.1:{peer_port}"
+        self.host = host
+        self.endpoint = f"http://{host.address}:{client_port}"
+        self.peer = f"http://{host.address}:{peer_port}"
         self.process: Process | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -32,24 +35,23 @@ class EtcdMember:
 
     def start(self, initial_cluster: str, flags: tuple[str, ...] = ()) -> None:
         """Start it on its folder, which may be empty; does not wait for a leader."""
-        self.process = Process(
-            [
-                "etcd",
-                f"--name={self.name}",
-                f"--data-dir={self.folder / 'data'}",
-                f"--listen-client-urls={self.endpoint}",
-                f"--advertise-client-urls={self.endpoint}",
-                f"--listen-peer-urls={self.peer}",
-                f"--initial-advertise-peer-urls={self.peer}",
-                f"--initial-cluster={initial_cluster}",
-                "--initial-cluster-token=lab",
-                "--logger=zap",
-                "--log-outputs=stderr",
-                "--log-level=warn",
-                *flags,
-            ],
-            log=self.log,
-        )
+        argv = [
+            "etcd",
+            f"--name={self.name}",
+            f"--data-dir={self.folder / 'data'}",
+            f"--listen-client-urls={self.endpoint}",
+            f"--advertise-client-urls={self.endpoint}",
+            f"--listen-peer-urls={self.peer}",
+            f"--initial-advertise-peer-urls={self.peer}",
+            f"--initial-cluster={initial_cluster}",
+            "--initial-cluster-token=lab",
+            "--logger=zap",
+            "--log-outputs=stderr",
+            "--log-level=warn",
+            *flags,
+        ]
+        with self.host.entered():
+            self.process = Process(argv, log=self.log)
 
     def stop(self) -> None:
         """End it in order; it starts again on the same data."""
@@ -79,13 +81,26 @@ class EtcdMember:
 
 
 class EtcdCluster:
-    """``size`` members below ``root``; ``flags`` go to each (e.g. ``--quota-backend-bytes=...``)."""
+    """``size`` members below ``root``; ``flags`` go to each (e.g. ``--quota-backend-bytes=...``).
 
-    def __init__(self, size: int, root: Path, flags: tuple[str, ...] = ()) -> None:
+    ``hosts``: one for each member, if not all on loopback; ``client`` is where etcdctl runs then.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        root: Path,
+        flags: tuple[str, ...] = (),
+        *,
+        hosts: Sequence[Host] = (),
+        client: Host = LOOPBACK,
+    ) -> None:
         self._ports = Ports()
+        self._client = client
         self._flags = flags
         self.members = tuple(
-            EtcdMember(f"etcd-{n}", root / f"etcd-{n}", self._ports.take(), self._ports.take()) for n in range(size)
+            EtcdMember(f"etcd-{n}", root / f"etcd-{n}", self._ports.take(), self._ports.take(), host)
+            for n, host in enumerate(tuple(hosts) or (LOOPBACK,) * size)
         )
         self._initial = ",".join(f"{member.name}={member.peer}" for member in self.members)
 
@@ -142,15 +157,16 @@ class EtcdCluster:
 
     def ctl(self, *args: str, endpoints: tuple[str, ...] = (), timeout: float = 10, stdin: str | None = None) -> str:
         """Run etcdctl (API 3) and return its output; raises subprocess.SubprocessError."""
-        done = subprocess.run(
-            ["etcdctl", f"--endpoints={','.join(endpoints or self.endpoints)}", "--command-timeout=3s", *args],
-            env={"ETCDCTL_API": "3", "PATH": "/usr/local/bin:/usr/bin:/bin"},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=True,
-        )
+        with self._client.entered():
+            done = subprocess.run(
+                ["etcdctl", f"--endpoints={','.join(endpoints or self.endpoints)}", "--command-timeout=3s", *args],
+                env={"ETCDCTL_API": "3", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=True,
+            )
         return done.stdout
 
     def ctl_json(self, *args: str, endpoints: tuple[str, ...] = ()) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.galera_config import NodeConfig, NodePorts
 from lab.mariadb import GaleraNode
+from lab.namespaces import LOOPBACK, Host
 from lab.ports import Ports
 from lab.process import LabTimeoutError, excerpt, wait_until
 from lab.template import fill
@@ -16,7 +17,8 @@ class GaleraCluster:
     """``size`` nodes ``galera-0`` ... below ``root`` (a folder of ``lab.scratch``).
 
     ``sst``: only the first node gets data; the others join by mariabackup SST (about 13 s each, 10 of
-    them a sleep of the donor's script). Otherwise all start from one template.
+    them a sleep of the donor's script). Otherwise all start from one template. ``hosts``: one for each node,
+    if not all on loopback.
     """
 
     def __init__(
@@ -28,12 +30,14 @@ class GaleraCluster:
         sst: bool = False,
         options: Mapping[str, str] | None = None,
         provider_options: Mapping[str, str] | None = None,
+        hosts: Sequence[Host] = (),
     ) -> None:
         self.name = name
         self._sst = sst
         self._ports = Ports()
         ports = [NodePorts(*(self._ports.take() for _ in range(4))) for _ in range(size)]
-        peers = tuple(own.group for own in ports)
+        places = tuple(hosts) or (LOOPBACK,) * size
+        peers = tuple(f"{host.address}:{own.group}" for host, own in zip(places, ports, strict=True))
         self.nodes = tuple(
             GaleraNode(
                 NodeConfig(
@@ -44,9 +48,10 @@ class GaleraCluster:
                     peers,
                     dict(options or {}),
                     dict(provider_options or {}),
+                    host,
                 )
             )
-            for n, own in enumerate(ports)
+            for n, (host, own) in enumerate(zip(places, ports, strict=True))
         )
 
     def start(self, timeout: float = 120) -> None:

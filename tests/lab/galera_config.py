@@ -1,4 +1,4 @@
-"""The option file of one lab node: small, on loopback, and blind to the machine's own MariaDB."""
+"""The option file of one lab node: small, on its host only, and blind to the machine's own MariaDB."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import pwd
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from lab.namespaces import LOOPBACK, Host
 
 PROVIDERS = (
     Path("/usr/lib/galera/libgalera_smm.so"),
@@ -79,11 +81,12 @@ class NodeConfig:
     folder: Path
     cluster: str
     ports: NodePorts
-    peers: tuple[int, ...]
-    """Group ports of all nodes, this one included."""
+    peers: tuple[str, ...]
+    """``host:port`` of the group ports of all nodes, this one included."""
     options: dict[str, str] = field(default_factory=dict)
     """Further server options."""
     provider_options: dict[str, str] = field(default_factory=dict)
+    host: Host = LOOPBACK
 
     @property
     def datadir(self) -> Path:
@@ -103,12 +106,11 @@ class NodeConfig:
     def text(self) -> str:
         """Render the option file."""
         provider_options = {
-            "gmcast.listen_addr": f"tcp://127.0.0.1:{self.ports.group}",
-            "ist.recv_addr": f"127.0.0.1:{self.ports.ist}",
+            "gmcast.listen_addr": f"tcp://{self.host.address}:{self.ports.group}",
+            "ist.recv_addr": f"{self.host.address}:{self.ports.ist}",
             "gcache.size": "16M",
             **self.provider_options,
         }
-        addresses = ",".join(f"127.0.0.1:{port}" for port in self.peers)
         extra = "\n".join(f"{name} = {value}" for name, value in self.options.items())
         return f"""\
 [mariadbd]
@@ -130,13 +132,13 @@ innodb_autoinc_lock_mode = 2
 wsrep_on = ON
 wsrep_provider = {provider()}
 wsrep_cluster_name = {self.cluster}
-wsrep_cluster_address = gcomm://{addresses}
+wsrep_cluster_address = gcomm://{",".join(self.peers)}
 wsrep_node_name = {self.name}
-wsrep_node_address = 127.0.0.1:{self.ports.group}
-wsrep_node_incoming_address = 127.0.0.1:{self.ports.sql}
+wsrep_node_address = {self.host.address}:{self.ports.group}
+wsrep_node_incoming_address = {self.host.address}:{self.ports.sql}
 wsrep_sst_method = mariabackup
 wsrep_sst_auth = {server_user()}:
-wsrep_sst_receive_address = 127.0.0.1:{self.ports.sst}
+wsrep_sst_receive_address = {self.host.address}:{self.ports.sst}
 wsrep_provider_options = {";".join(f"{name}={value}" for name, value in provider_options.items())}
 {extra}
 

@@ -43,7 +43,7 @@ class GaleraNode:
     @property
     def address(self) -> str:
         """``host:port`` for SQL."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.config.host.address}:{self.port}"
 
     @property
     def alive(self) -> bool:
@@ -183,13 +183,14 @@ class GaleraNode:
         )
 
     def _spawn(self, *flags: str) -> Process:
-        return Process(
-            ["mariadbd", f"--defaults-file={self.config.file}", *flags],
-            log=self.log,
-            env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(self.config.folder / "tmp")},
-            cwd=self.config.folder,
-            user=other_user(),
-        )
+        with self.config.host.entered():
+            return Process(
+                ["mariadbd", f"--defaults-file={self.config.file}", *flags],
+                log=self.log,
+                env={"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "TMPDIR": str(self.config.folder / "tmp")},
+                cwd=self.config.folder,
+                user=other_user(),
+            )
 
 
 def _check_passable(folder: Path) -> None:

@@ -38,7 +38,8 @@ class Sidecar:
         self.name = node.name
         self._ports = Ports()
         self.port = self._ports.take()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._host = node.config.host
+        self.url = f"http://{self._host.address}:{self.port}"
         self.log = folder / f"{node.name}-sidecar.log"
         self.password_file = folder / f"{node.name}-exporter-password"
         self.flags = {
@@ -47,9 +48,9 @@ class Sidecar:
             "expected-size": str(expected),
             "address": node.address,
             "datadir": str(node.datadir),
-            "mariadb.address": node.address,
+            "mariadb.address": f"127.0.0.1:{node.port}",
             "mariadb.password-file": str(self.password_file),
-            "web.listen-address": f"127.0.0.1:{self.port}",
+            "web.listen-address": f"{self._host.address}:{self.port}",
             **({"etcd.endpoints": ",".join(etcd)} if etcd else {}),
             **(flags or {}),
         }
@@ -74,7 +75,8 @@ class Sidecar:
 
     def start(self, timeout: float = 15) -> None:
         """Start it and wait until it listens."""
-        self.process = Process(self.argv, log=self.log, env=environment(self._env))
+        with self._host.entered():
+            self.process = Process(self.argv, log=self.log, env=environment(self._env))
         self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
 
     def wait(self, predicate: Callable[[], object], timeout: float, what: str) -> None:
@@ -101,7 +103,8 @@ class Sidecar:
     def get(self, path: str = "/metrics", timeout: float = SCRAPE_TIMEOUT + 1) -> str:
         """Fetch a page; raises OSError (also for an HTTP error)."""
         headers = {"X-Prometheus-Scrape-Timeout-Seconds": f"{SCRAPE_TIMEOUT:g}"}
-        return fetch(self.url + path, timeout=timeout, headers=headers)
+        with self._host.entered():
+            return fetch(self.url + path, timeout=timeout, headers=headers)
 
     def metrics(self) -> Page:
         """Scrape it once."""

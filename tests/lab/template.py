@@ -66,7 +66,7 @@ def _make(folder: Path) -> Path:
     ports = Ports()
     try:
         own = NodePorts(*(ports.take() for _ in range(4)))
-        node = GaleraNode(NodeConfig("template", folder, "template", own, (own.group,)))
+        node = GaleraNode(NodeConfig("template", folder, "template", own, (f"127.0.0.1:{own.group}",)))
         _install(node.datadir)
         node.start(new_cluster=True)
         node.wait_synced()

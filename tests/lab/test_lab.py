@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from lab import EtcdCluster, GaleraNode, LabTimeoutError, Ports, Process, scratch, wait_until
+from lab.checks import LogMark, Transfer
+from lab.namespaces import Namespaces, namespaces_missing
 
 TESTS = Path(__file__).parents[1]
 
@@ -99,6 +101,55 @@ def test_a_lab_that_is_killed_leaves_no_process_and_no_folder(tmp_path: Path) ->
     assert len(pids) == 2
     wait_until(lambda: not any(alive(int(pid)) for pid in pids), 10, "both processes are gone")
     wait_until(lambda: not Path(folder).exists(), 10, "the folder is gone")
+
+
+@pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing())
+def test_two_hosts_that_are_cut_off_hear_nothing_of_one_another_and_a_third_hears_both() -> None:
+    def listen(name: str) -> socket.socket:
+        with network[name].entered():
+            return socket.create_server((network[name].address, 7000))
+
+    def reaches(one: str, other: str) -> bool:
+        with network[one].entered():
+            try:
+                socket.create_connection((network[other].address, 7000), timeout=0.5).close()
+            except TimeoutError:
+                return False
+            return True
+
+    network = Namespaces("abc")
+    try:
+        with listen("a"), listen("b"), listen("c"):
+            assert all(reaches(*pair) for pair in ("ab", "ba", "ac", "bc"))
+            network.cut("a", "b")
+            assert not any(reaches(*pair) for pair in ("ab", "ba"))
+            assert all(reaches(*pair) for pair in ("ac", "bc", "ca", "cb"))
+            network.heal()
+            network.isolate("c")
+            assert not any(reaches(*pair) for pair in ("ac", "bc", "ca", "cb"))
+            assert reaches("a", "b")
+            network.heal()
+            assert reaches("a", "c")
+    finally:
+        network.close()
+
+
+@pytest.mark.parametrize(
+    ("lines", "transfer"),
+    [
+        ([], Transfer.NONE),
+        (["State transfer required:", "'xtrabackup_ist' received from donor: Running IST"], Transfer.IST),
+        (["State transfer required:", "Proceeding with SST", "Receiving IST: 3 writesets"], Transfer.SST),
+        (["Proceeding with SST", "State transfer required:", "WSREP: Receiving IST: 3 writesets"], Transfer.IST),
+    ],
+)
+def test_a_log_tells_the_last_transfer_since_its_mark(tmp_path: Path, lines: list[str], transfer: Transfer) -> None:
+    log = tmp_path / "log"
+    log.write_text("WSREP: State transfer required:\nProceeding with SST\n")
+    mark = LogMark(log)
+    with log.open("a") as stream:
+        stream.writelines(f"[Note] WSREP: {line}\n" for line in lines)
+    assert mark.transfer() is transfer
 
 
 @pytest.mark.servers

@@ -1,0 +1,1 @@
+"""Who may form a Primary component, decided through etcd."""

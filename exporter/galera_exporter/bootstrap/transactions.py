@@ -1,0 +1,173 @@
+"""What an action of the protocol is in etcd: one transaction, as values.
+
+Keys are those below the cluster's prefix; values are those of ``state``. ``records`` turns
+them into bytes for etcd; the simulation's store takes them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from galera_exporter.bootstrap.lineage import History
+from galera_exporter.bootstrap.local import KEPT, LocalState
+from galera_exporter.bootstrap.state import (
+    Activity,
+    Adopt,
+    Bootstrap,
+    Component,
+    Confirm,
+    Elect,
+    Epoch,
+    Join,
+    LastKnown,
+    Order,
+    Phase,
+    Report,
+    Snapshot,
+    Start,
+)
+
+PRIMARY: Final = "primary/"
+REPORT: Final = "report/"
+NODES: Final = "nodes/"
+HISTORY: Final = "history/"
+OVERRIDE: Final = "override/"
+USED: Final = "override-used/"
+BOOTSTRAP: Final = "bootstrap"
+HOLD: Final = "hold"
+
+Value = Bootstrap | Epoch | Report | LastKnown | Component | Order | str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Holds while the last write of ``key`` is that of ``revision``; 0: while the key does not exist."""
+
+    key: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoneBelow:
+    """Holds while no key starts with ``folder``."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a key; ``leased``: it ends with the node's lease."""
+
+    key: str
+    value: Value
+    leased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Delete a key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """All of ``changes``, if all of ``guards`` hold."""
+
+    guards: tuple[Unchanged | NoneBelow, ...]
+    changes: tuple[Put | Drop, ...]
+
+
+def publish(report: Report, snapshot: Snapshot) -> Transaction:
+    """Write the own report; who reports is not Primary, whatever its last beat said."""
+    key = REPORT + report.node
+    changes: list[Put | Drop] = [Put(key, report, leased=True)]
+    if report.node in snapshot.primary:
+        changes.append(Drop(PRIMARY + report.node))
+    return Transaction((unchanged(snapshot, key),), tuple(changes))
+
+
+def elect(decision: Elect, snapshot: Snapshot, token: str) -> Transaction:
+    """Write an election: only while nobody is Primary, and all that it was built on is as it was."""
+    epoch = decision.epoch
+    guards: list[Unchanged | NoneBelow] = [NoneBelow(PRIMARY)]
+    guards += [unchanged(snapshot, key) for key in decision.uses]
+    changes: list[Put | Drop] = [Put(BOOTSTRAP, Bootstrap(Phase.ELECTED, epoch, token))]
+    changes += _history(snapshot, {**snapshot.history, epoch.number: epoch})
+    changes += _used(snapshot, decision.order)
+    return Transaction(tuple(guards), tuple(changes))
+
+
+def begin(decision: Start | Join, report: Report, snapshot: Snapshot) -> Transaction:
+    """Let a node out of the gate: it may run from now on, and its last clean stop is past."""
+    key, last = REPORT + report.node, NODES + report.node
+    guards: list[Unchanged | NoneBelow] = [unchanged(snapshot, key), unchanged(snapshot, last)]
+    if isinstance(decision, Start):
+        guards.append(unchanged(snapshot, BOOTSTRAP))
+    elif decision.order:
+        guards.append(unchanged(snapshot, OVERRIDE + decision.order))
+    changes: list[Put | Drop] = [Put(key, replace(report, activity=Activity.STARTING), leased=True)]
+    known = snapshot.nodes.get(report.node)
+    if known is not None:
+        changes.append(Put(last, replace(known, final=False)))
+    if isinstance(decision, Join):
+        changes += _used(snapshot, decision.order)
+    return Transaction(tuple(guards), tuple(changes))
+
+
+def confirm(decision: Confirm, snapshot: Snapshot, uuid: str, component: Component) -> Transaction:
+    """Say that the elected node is Primary and Synced: only while the election is still its own."""
+    bootstrap = snapshot.bootstrap
+    epoch = replace(decision.epoch, uuid=uuid, confirmed=True)
+    token = "" if bootstrap is None else bootstrap.token
+    changes = (
+        Put(BOOTSTRAP, Bootstrap(Phase.PRIMARY, epoch, token)),
+        Put(f"{HISTORY}{epoch.number}", epoch),
+        Put(PRIMARY + epoch.node, component, leased=True),
+        Drop(REPORT + epoch.node),
+    )
+    return Transaction((unchanged(snapshot, BOOTSTRAP),), changes)
+
+
+def resign(bootstrap: Bootstrap, snapshot: Snapshot) -> Transaction:
+    """Give the own election back."""
+    void = replace(bootstrap, phase=Phase.VOID)
+    return Transaction((unchanged(snapshot, BOOTSTRAP),), (Put(BOOTSTRAP, void),))
+
+
+def adopt(decision: Adopt, snapshot: Snapshot, state: LocalState, token: str) -> Transaction:
+    """Write the epoch of a running Primary component, and what its node knows of the past."""
+    epoch = decision.epoch
+    changes: list[Put | Drop] = [Put(BOOTSTRAP, Bootstrap(Phase.PRIMARY, epoch, token))]
+    changes += _history(snapshot, {**snapshot.history, **state.history, epoch.number: epoch})
+    return Transaction((unchanged(snapshot, BOOTSTRAP),), tuple(changes))
+
+
+def final(known: LastKnown, snapshot: Snapshot) -> Transaction:
+    """Say that a run ended cleanly, and where."""
+    key = NODES + known.node
+    return Transaction((unchanged(snapshot, key),), (Put(key, replace(known, final=True)),))
+
+
+def unchanged(snapshot: Snapshot, key: str) -> Unchanged:
+    """Return the guard that a key is as the snapshot has it."""
+    return Unchanged(key, snapshot.revisions.get(key, 0))
+
+
+def _history(snapshot: Snapshot, epochs: History) -> list[Put | Drop]:
+    """Write the epochs that etcd does not have, and drop those beyond what is kept."""
+    numbers = sorted(epochs)
+    kept, old = numbers[-KEPT:], numbers[:-KEPT]
+    changes: list[Put | Drop] = []
+    for number in kept:
+        key = f"{HISTORY}{number}"
+        if key not in snapshot.revisions or epochs[number] != snapshot.history.get(number):
+            changes.append(Put(key, epochs[number]))
+    changes += [Drop(f"{HISTORY}{number}") for number in old if f"{HISTORY}{number}" in snapshot.revisions]
+    return changes
+
+
+def _used(snapshot: Snapshot, token: str) -> list[Put | Drop]:
+    order = next((each for each in snapshot.orders if each.token == token), None)
+    return [] if order is None else [Drop(OVERRIDE + token), Put(USED + token, order)]

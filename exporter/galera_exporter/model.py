@@ -220,6 +220,12 @@ class NodeRecord:
     ttl: int
     version: str
     """Of the sidecar."""
+    epoch: int = 0
+    """The election that its data are of (bootstrap protocol); 0: not known, or the node takes no part."""
+    confirmed: bool = False
+    """Whether its component is the one that etcd has confirmed."""
+    final: bool = False
+    """Only under ``nodes/<node>``: its last run ended cleanly at ``position``, and no other began since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +259,8 @@ class ClusterView:
     """Members of the own Galera view without a live key; None where the view is not known."""
     orphans: int | None = None
     """Live keys of nodes that the own Galera view does not have."""
+    contradicting: tuple[str, ...] = ()
+    """Nodes that are Primary and have named different components for so long that it is no view change."""
 
 
 @dataclass(frozen=True, slots=True)

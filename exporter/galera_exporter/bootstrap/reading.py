@@ -96,8 +96,6 @@ class BootstrapReading:
     """Why nothing is done yet; None: nothing is waited for."""
     decisions: Mapping[Action, int] = field(default_factory=dict)
     """How often each was carried out by this process."""
-    split_brain: bool = False
-    """Whether another Primary component than the own one has been registered for longer than a view change takes."""
 
     @property
     def waiting_for(self) -> tuple[str, ...]:

@@ -14,12 +14,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from galera_exporter.model import ClusterView, NodeRecord, NodeView
+from galera_exporter.model import ClusterStatus, ClusterView, NodeRecord, NodeState, NodeView
 from galera_exporter.registry.keyvalue import Pair, Range
 from galera_exporter.registry.records import Kind, classify, decode
+from galera_exporter.split_brain import Suspicion
 
 FORGET: Final = 3600.0
 """Seconds."""
+
+FRESH: Final = 10.0
+"""Seconds since its key changed for which a node's word on its component counts: more than three heartbeats."""
+
+_WITH_DATA: Final = frozenset({NodeState.JOINED, NodeState.SYNCED, NodeState.DONOR})
 
 MAX_NODES: Final = 128
 """Galera itself has no limit; nobody runs more than some dozens. A registry full of junk must not fill this process."""
@@ -55,6 +61,7 @@ class Tracker:
         """The last read, decoded: two thirds of the pairs are the same in the next one."""
         self._revision = -1
         self._foreign = 0
+        self._suspicion = Suspicion()
 
     def observe(self, found: Range, now: float) -> None:
         """Take in a read of the whole prefix, made at ``now``."""
@@ -94,6 +101,7 @@ class Tracker:
         }
         self._foreign = foreign
         self._revision = found.revision
+        self._suspicion.observe(self._components(now), now)
 
     def view_at(self, now: float, members: frozenset[str] | None = None) -> ClusterView:
         """Return the cluster as known at ``now``; ``members`` are the member UUIDs of the own Galera view."""
@@ -109,7 +117,22 @@ class Tracker:
             foreign=self._foreign,
             missing=None if members is None else len(members - here),
             orphans=None if members is None else sum(view.present and view.in_view is False for view in shown),
+            contradicting=self._suspicion.nodes,
         )
+
+    def _components(self, now: float) -> dict[str, tuple[str, int, int]]:
+        """Return what each node that is Primary names as its component, of those that speak now.
+
+        A joiner that takes a transfer is left out: its state UUID is still that of its old data.
+        """
+        return {
+            node: (record.position.uuid, record.conf_id, record.size)
+            for node, known in self._nodes.items()
+            if known.present and known.leased and known.changed is not None and now - known.changed <= FRESH
+            if (record := known.record) is not None
+            and record.status is ClusterStatus.PRIMARY
+            and record.state in _WITH_DATA
+        }
 
     def _chosen(
         self,

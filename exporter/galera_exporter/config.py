@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from galera_exporter.errors import ConfigError
 from galera_exporter.options import ENV_PREFIX, OPTIONS, Option
-from galera_exporter.settings import Config, EtcdSettings, MariadbSettings, Secret, WebSettings
+from galera_exporter.settings import BootstrapSettings, Config, EtcdSettings, MariadbSettings, Secret, WebSettings
 
 # Kubernetes puts such variables into every pod for a Service named galera-exporter (enableServiceLinks).
 _SERVICE_LINK: Final = re.compile(r"(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
@@ -187,8 +187,25 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     has_password = bool(values["etcd.password"] or values["etcd.password-file"])
     if bool(values["etcd.user"]) != has_password:
         faults.append("--etcd.user and its password: give both or none")
+    faults += _bootstrap_contradictions(values)
     if not values["mariadb.user"]:
         faults.append("--mariadb.user: is empty: give the account that may read the status")
+    return faults
+
+
+def _bootstrap_contradictions(values: Mapping[str, Any]) -> list[str]:
+    if not values["bootstrap.handoff-dir"]:
+        return []
+    needs = {
+        "bootstrap.state-dir": "where lineage is kept",
+        "etcd.endpoints": "who decides",
+        "datadir": "the position of a stopped database",
+        "expected-size": "how many nodes must report",
+    }
+    faults = [f"--bootstrap.handoff-dir: give --{name} too ({why})" for name, why in needs.items() if not values[name]]
+    takeover, ttl = values["bootstrap.takeover-timeout"], values["etcd.ttl"]
+    if takeover and ttl and takeover < 1.5 * ttl:
+        faults.append(f"--bootstrap.takeover-timeout: {takeover:g}: give at least 1.5 times --etcd.ttl, {1.5 * ttl:g}")
     return faults
 
 
@@ -219,6 +236,14 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         timeout=values["etcd.timeout"],
         ttl=values["etcd.ttl"],
     )
+    bootstrap = BootstrapSettings(
+        handoff_dir=values["bootstrap.handoff-dir"],
+        state_dir=values["bootstrap.state-dir"],
+        peers=values["bootstrap.peers"],
+        tls_ca=values["bootstrap.peers-ca"],
+        takeover=values["bootstrap.takeover-timeout"],
+        survivor=values["bootstrap.survivor-timeout"],
+    )
     web = WebSettings(
         listen=values["web.listen-address"],
         config_file=values["web.config.file"],
@@ -229,6 +254,7 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         node=values["node-name"],
         mariadb=mariadb,
         etcd=etcd,
+        bootstrap=bootstrap,
         web=web,
         datadir=values["datadir"],
         address=address,

@@ -122,6 +122,23 @@ def _readable(text: str) -> Path | None:
         raise ValueError(f"cannot be read ({error.strerror}): give a file that this user may read") from None
 
 
+def _folder(text: str) -> Path | None:
+    if text and not Path(text).is_dir():
+        raise ValueError("is no directory: create it, or mount it")
+    return Path(text) if text else None
+
+
+def _peers(text: str) -> tuple[tuple[str, str], ...]:
+    peers: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, url = part.partition("=")
+        if not equals or name in peers:
+            raise ValueError("write NODE=URL for each node once, for example galera-0=http://galera-0.galera:10104")
+        _name(name)
+        peers[name] = _endpoints(url)[0]
+    return tuple(peers.items())
+
+
 def _url_path(text: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9_./~-]+", text) or text.startswith("/-/"):
         raise ValueError("write a path such as /metrics; paths under /-/ are taken")
@@ -230,6 +247,49 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "10",
         "TTL of this node's key; a node that is dead for so long is gone from the registry",
         "SECONDS",
+    ),
+    Option(
+        "bootstrap.handoff-dir",
+        _folder,
+        "",
+        "folder shared with the database's start script (galera-start.sh); without it this node takes no part in the "
+        "bootstrap of the cluster",
+        "DIR",
+        sidecar_only=True,
+    ),
+    Option(
+        "bootstrap.state-dir",
+        _folder,
+        "",
+        "folder on the database's volume where the lineage of its data is kept",
+        "DIR",
+        sidecar_only=True,
+    ),
+    Option(
+        "bootstrap.peers",
+        _peers,
+        "",
+        "sidecars of all nodes: asked whether a Primary component exists, also while etcd is down",
+        "NODE=URL,...",
+        many=True,
+        sidecar_only=True,
+    ),
+    Option("bootstrap.peers-ca", _readable, "", "CA of the other sidecars' certificates", "FILE", sidecar_only=True),
+    Option(
+        "bootstrap.takeover-timeout",
+        _seconds(15, 3600),
+        "60",
+        "how long an elected node may show no sign before another is elected",
+        "SECONDS",
+        sidecar_only=True,
+    ),
+    Option(
+        "bootstrap.survivor-timeout",
+        _seconds(5, 3600),
+        "30",
+        "how long a running database may be without a Primary component before it takes part in an election",
+        "SECONDS",
+        sidecar_only=True,
     ),
     Option(
         "web.listen-address",

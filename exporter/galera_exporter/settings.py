@@ -89,6 +89,29 @@ class EtcdSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BootstrapSettings:
+    """How this node takes part in the bootstrap. No handoff folder: it does not."""
+
+    handoff_dir: Path | None = None
+    """Shared with the database's wrapper."""
+    state_dir: Path | None = None
+    """On the database's volume; outlives the pod."""
+    peers: tuple[tuple[str, str], ...] = ()
+    """Name and ``http[s]://host:port`` of the sidecar of each node; the own one may be among them."""
+    tls_ca: Path | None = None
+    """CA of the other sidecars' certificates."""
+    takeover: float = 60.0
+    """Seconds without a sign of an elected node after which it may be passed over."""
+    survivor: float = 30.0
+    """Seconds without a Primary component after which a running database offers itself for an election."""
+
+    @property
+    def lease(self) -> int:
+        """Seconds without a renewal after which the wrapper ends an unconfirmed bootstrap: before any takeover."""
+        return int(self.takeover * 2 / 3)
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     """Where and how HTTP is served."""
 
@@ -106,6 +129,7 @@ class Config:
     node: str
     mariadb: MariadbSettings = MariadbSettings()
     etcd: EtcdSettings = EtcdSettings()
+    bootstrap: BootstrapSettings = BootstrapSettings()
     web: WebSettings = WebSettings()
     datadir: Path | None = None
     address: str = ""

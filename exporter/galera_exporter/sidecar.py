@@ -17,6 +17,12 @@ from http import HTTPStatus
 
 from galera_exporter import __version__
 from galera_exporter import log as logs
+from galera_exporter.bootstrap.coordinator import Coordinator
+from galera_exporter.bootstrap.handoff import Handoff
+from galera_exporter.bootstrap.peers import PATH as PEER_PATH
+from galera_exporter.bootstrap.peers import Peers
+from galera_exporter.bootstrap.peers import render as render_peer
+from galera_exporter.bootstrap.statefile import StateFile
 from galera_exporter.bounded import BoundedCall
 from galera_exporter.mariadb.connection import Connection
 from galera_exporter.mariadb.datadir import read_datadir
@@ -26,6 +32,7 @@ from galera_exporter.model import DatadirFacts
 from galera_exporter.node import Node
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
+from galera_exporter.registry.lease import Lease
 from galera_exporter.settings import Config
 from galera_exporter.web.message import Request, Response
 from galera_exporter.web.pages import Glance, render_status
@@ -46,6 +53,7 @@ class Sidecar:
         self._closing = contextlib.ExitStack()
         self._sampler = Sampler(Connection(config.mariadb), config.mariadb)
         self._node = Node(config, self._sampler, _datadir_reader(config))
+        self._coordinator: Coordinator | None = None
         self._heartbeat = self._registry()
         self.server = Server(config.web, self._routes())
         self._page = MetricsPage(self._node, self._heartbeat, self._reload_ok)
@@ -75,18 +83,47 @@ class Sidecar:
         if not config.etcd.endpoints:
             return None
         etcd = Etcd(config.etcd)
-        return Heartbeat(etcd, config.etcd, config.node, config.owner, self._node.describe, self._node.members)
+        lease = Lease(etcd, config.etcd.ttl)
+        self._coordinator = self._bootstrap(etcd, lease)
+        return Heartbeat(
+            etcd,
+            config.etcd,
+            config.node,
+            config.owner,
+            self._node.describe,
+            self._node.members,
+            lease=lease,
+            companion=self._coordinator,
+        )
+
+    def _bootstrap(self, etcd: Etcd, lease: Lease) -> Coordinator | None:
+        settings = self._config.bootstrap
+        if settings.handoff_dir is None or settings.state_dir is None:
+            return None
+        states, peers = StateFile(settings.state_dir), Peers(settings, self._config.node)
+        return Coordinator(self._node, etcd, lease, Handoff(settings.handoff_dir), states, peers)
 
     def _routes(self) -> Mapping[str, Route]:
         ok = Response.text(HTTPStatus.OK, "ok")
         probe = Route(lambda _: ok, public=True)
-        return {
+        coordinator = self._coordinator
+        told = (
+            {}
+            if coordinator is None
+            else {PEER_PATH: Route(lambda request: self._tell(coordinator, request), public=True)}
+        )
+        return told | {
             "/": Route(self._status),
             self._config.web.telemetry_path: Route(self._metrics, ahead=self._node.prefetch),
             "/-/healthy": probe,
             "/-/ready": probe,
             "/-/reload": Route(self._reload, methods=("POST", "PUT")),
         }
+
+    def _tell(self, coordinator: Coordinator, request: Request) -> Response:
+        """Answer the sidecar of another node. Public: that one has no password, and the group's view says as much."""
+        body = render_peer(coordinator.peer(min(request.timeout, self._config.mariadb.timeout)))
+        return Response(HTTPStatus.OK, {"Content-Type": "application/json"}, body)
 
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""), request.timeout)

@@ -413,7 +413,7 @@ def without_primary(running: Running, _snapshot: Snapshot | None) -> Keep | None
     return None if running.primary else Keep()
 
 
-def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | Keep | Stop | None:
+def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | Keep | Relabel | Stop | None:
     """An elected node is confirmed once it is Synced; it ends when the election is no longer its own."""
     if running.confirmed:
         return None
@@ -425,7 +425,9 @@ def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | K
         return Stop(f"the election of epoch {running.epoch} was taken over")
     if bootstrap.phase is Phase.ELECTED:
         return Confirm(epoch) if running.synced and not undefined(running.position.uuid) else Keep()
-    return Keep() if bootstrap.phase is Phase.PRIMARY else Stop(f"the election of epoch {running.epoch} was given up")
+    if bootstrap.phase is Phase.PRIMARY:
+        return Relabel(running.epoch)  # confirmed already; the reply was lost
+    return Stop(f"the election of epoch {running.epoch} was given up")
 
 
 def inconsistent(running: Running, _snapshot: Snapshot | None) -> Stop | None:
@@ -479,13 +481,6 @@ RUN: Final[tuple[Callable[[Running, Snapshot | None], RunDecision | None], ...]]
 def registers(running: Running, snapshot: Snapshot) -> bool:
     """Whether this node may hold the key ``primary/<node>``: a member of the confirmed Primary component."""
     return running.primary and running.confirmed and running.epoch == newest_confirmed(snapshot.history) > 0
-
-
-def split_brain(running: Running, snapshot: Snapshot | None) -> bool:
-    """Whether another Primary component than the own one is registered. View changes look so for a moment."""
-    if snapshot is None or not running.primary:
-        return False
-    return any(component != running.component for component in snapshot.primary.values())
 
 
 def _snapshot(case: Case) -> Snapshot:

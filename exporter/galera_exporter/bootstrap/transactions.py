@@ -28,6 +28,7 @@ from galera_exporter.bootstrap.state import (
     Start,
 )
 
+LIVE: Final = "live/"
 PRIMARY: Final = "primary/"
 REPORT: Final = "report/"
 NODES: Final = "nodes/"
@@ -80,11 +81,11 @@ class Transaction:
 
 
 def publish(report: Report, snapshot: Snapshot) -> Transaction:
-    """Write the own report; who reports is not Primary, whatever its last beat said."""
+    """Write the own report; who reports is not Primary, and who is stopped does not live."""
     key = REPORT + report.node
+    past = [PRIMARY] if report.activity is Activity.SURVIVOR else [PRIMARY, LIVE]
     changes: list[Put | Drop] = [Put(key, report, leased=True)]
-    if report.node in snapshot.primary:
-        changes.append(Drop(PRIMARY + report.node))
+    changes += [Drop(folder + report.node) for folder in past if folder + report.node in snapshot.revisions]
     return Transaction((unchanged(snapshot, key),), tuple(changes))
 
 

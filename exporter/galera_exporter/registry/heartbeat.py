@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import NodeRecord, RegistryReading
 from galera_exporter.registry.etcd import Etcd
-from galera_exporter.registry.keyvalue import Range
+from galera_exporter.registry.keyvalue import Operation, Range, put
+from galera_exporter.registry.lease import Lease
+from galera_exporter.registry.records import encode, nodes_key
 from galera_exporter.registry.registration import Registration
 from galera_exporter.registry.tally import BeatCounts, Tally
 from galera_exporter.registry.view import Tracker
@@ -26,6 +28,43 @@ LONGEST_BEAT: Final = 3.0
 """Seconds between two writes of the own key; a third of the TTL where that is less."""
 
 
+class Companion(Protocol):
+    """Who lives on the heartbeat's reads and writes: the bootstrap's coordinator."""
+
+    def step(self, found: Range | None) -> bool:
+        """Act on a read of the registry, None where it failed; return whether keys were written."""
+
+    def dress(self, record: NodeRecord) -> NodeRecord:
+        """Return the record with what the companion knows of this node."""
+
+    def beside(self, record: NodeRecord, lease: int) -> Sequence[Operation]:
+        """Return what is written with the record."""
+
+    def leave(self, found: Range | None) -> None:
+        """Do what is left to do when the process ends."""
+
+
+class _Alone:
+    """No companion: a node's last record is its present one."""
+
+    def __init__(self, settings: EtcdSettings) -> None:
+        self._prefix = settings.prefix
+
+    def step(self, found: Range | None) -> bool:
+        del found
+        return False
+
+    def dress(self, record: NodeRecord) -> NodeRecord:
+        return record
+
+    def beside(self, record: NodeRecord, lease: int) -> Sequence[Operation]:
+        del lease
+        return [put(nodes_key(self._prefix, record.node), encode(record))]
+
+    def leave(self, found: Range | None) -> None:
+        del found
+
+
 class Heartbeat:
     """Reads the registry and keeps this node's key in it, on a thread of its own.
 
@@ -33,10 +72,11 @@ class Heartbeat:
     the key is then left to expire, for a node's key says that the node answers. ``members``
     gives the member UUIDs of the own Galera view, None where it is not known. ``clock`` is monotonic,
     ``wall`` counts seconds since the epoch. ``etcd`` belongs to this object's thread from
-    ``start`` to ``close``; who made it closes it afterwards.
+    ``start`` to ``close``; who made it closes it afterwards. ``companion`` acts on the same
+    thread, with the same ``lease``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it joins the rooms, and each is one argument
         self,
         etcd: Etcd,
         settings: EtcdSettings,
@@ -45,6 +85,8 @@ class Heartbeat:
         describe: Callable[[], NodeRecord | None],
         members: Callable[[], frozenset[str] | None],
         *,
+        lease: Lease | None = None,
+        companion: Companion | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -57,7 +99,9 @@ class Heartbeat:
         self._wall = wall
         self._interval = min(LONGEST_BEAT, settings.ttl / 3)
         self._tick = min(TICK, self._interval)
-        self._registration = Registration(etcd, settings, node, owner)
+        self._lease = lease or Lease(etcd, settings.ttl)
+        self._companion = companion or _Alone(settings)
+        self._registration = Registration(etcd, settings, node, owner, self._lease)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self._next_beat = float("-inf")
@@ -117,6 +161,8 @@ class Heartbeat:
         due = self._clock() + self._tick / 2 >= self._next_beat
         held = self._registered
         found = self._read(due=due)
+        if self._companion.step(found):
+            found = self._read(due=due)
         if found is None:
             return
         lost = held and not self._registered
@@ -158,7 +204,7 @@ class Heartbeat:
             self._trouble("key", "silent", text, self._node, self._settings.ttl)
             return False
         try:
-            self._registration.write(record, found)
+            self._registration.write(self._companion.dress(record), found, self._companion.beside)
         except RegistryError as error:
             self._next_beat = started + self._tick
             with self._lock:
@@ -188,8 +234,9 @@ class Heartbeat:
     def _leave(self) -> None:
         """End the lease where the database is gone: nobody has to wait for the TTL to see that."""
         try:
+            self._companion.leave(self._read(due=False))
             if self._describe() is None:
-                self._registration.withdraw()
+                self._lease.end()
         except RegistryError as error:
             log.warning("the key of node %s is left to expire (%s): %s", self._node, error.reason, error)
         except Exception as error:  # noqa: BLE001  # as in the loop

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import NodeRecord
 from galera_exporter.registry.etcd import Etcd
-from galera_exporter.registry.keyvalue import Pair, Range, get, mod_is, put
-from galera_exporter.registry.records import decode, encode, live_key, nodes_key
+from galera_exporter.registry.keyvalue import Operation, Pair, Range, get, mod_is, put
+from galera_exporter.registry.lease import Lease
+from galera_exporter.registry.records import decode, encode, live_key
 from galera_exporter.settings import EtcdSettings
+
+Beside = Callable[[NodeRecord, int], Sequence[Operation]]
+"""What else is written with a record, under this lease where it needs one."""
 
 
 class Registration:
-    """Holds the lease of ``live/<node>``. For one thread at a time; methods that ask etcd raise RegistryError."""
+    """Holds ``live/<node>``. For one thread at a time; methods that ask etcd raise RegistryError."""
 
-    def __init__(self, etcd: Etcd, settings: EtcdSettings, node: str, owner: str) -> None:
+    def __init__(self, etcd: Etcd, settings: EtcdSettings, node: str, owner: str, lease: Lease) -> None:
         self._etcd = etcd
-        self._ttl = settings.ttl
         self._node = node
         self._owner = owner
         self._live = live_key(settings.prefix, node)
-        self._last = nodes_key(settings.prefix, node)
-        self._lease: int | None = None
+        self._lease = lease
 
     def owns(self, found: Range) -> bool:
         """Whether the key is there, and ours."""
         pair = self._pair(found)
         return pair is not None and self._holder(pair) == self._owner
 
-    def write(self, record: NodeRecord, found: Range) -> None:
-        """Write the record, in one transaction, under our lease and as the node's last record.
+    def write(self, record: NodeRecord, found: Range, beside: Beside) -> None:
+        """Write the record under our lease, and what goes beside it, in one transaction.
 
         ``found`` is the read that this write builds on: it is done only while the key is
         still as it was there. A key that ends with another lease, or with none, comes under ours.
@@ -40,40 +44,22 @@ class Registration:
         pair = self._pair(found)
         for _ in range(3):
             self._refuse_other_owner(pair)
-            lease = self._kept_lease()
+            lease = self._lease.kept()
             try:
                 outcome = self._etcd.transaction(
                     [mod_is(self._live, 0 if pair is None else pair.mod_revision)],
-                    [put(self._live, value, lease), put(self._last, value)],
+                    [put(self._live, value, lease), *beside(record, lease)],
                     [get(self._live)],
                 )
             except RegistryError as error:
                 if error.reason is not RegistryReason.LEASE_EXPIRED:
                     raise
-                self._lease = None  # it ended between keepalive and write
+                self._lease.forget()  # it ended between keepalive and write
                 continue
             if outcome.succeeded:
                 return
             pair = next(iter(outcome.responses[0].pairs), None)
         raise RegistryError(RegistryReason.OTHER, f"{self._live.decode()} is written by others all the time")
-
-    def withdraw(self) -> None:
-        """End the lease, and the key with it."""
-        if self._lease is not None:
-            self._etcd.revoke(self._lease)
-            self._lease = None
-
-    def _kept_lease(self) -> int:
-        if self._lease is not None:
-            try:
-                self._etcd.keepalive(self._lease)
-            except RegistryError as error:
-                if error.reason is not RegistryReason.LEASE_EXPIRED:
-                    raise
-                self._lease = None
-        if self._lease is None:
-            self._lease = self._etcd.grant(self._ttl)
-        return self._lease
 
     def _pair(self, found: Range) -> Pair | None:
         return next((pair for pair in found.pairs if pair.key == self._live), None)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from galera_exporter.bootstrap.lineage import merge
-from galera_exporter.bootstrap.state import NO_EPOCHS, Activity, Epoch, Held, Join, Report, Start, View
+from galera_exporter.bootstrap.state import Activity, Epoch, Held, Join, Report, Start, View, no_epochs
 from galera_exporter.model import Position
 
 KEPT: int = 32
@@ -27,7 +27,7 @@ class LocalState:
     """Whether that epoch served clients."""
     tainted: bool = False
     """The data are not whole, or must not be used: until the next Synced."""
-    history: Mapping[int, Epoch] = NO_EPOCHS
+    history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 
 @dataclass(frozen=True, slots=True)

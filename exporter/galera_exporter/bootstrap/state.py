@@ -16,6 +16,11 @@ Component = tuple[str, int]
 """State UUID and conf id of a Primary view: equal for all of its members."""
 
 
+def no_epochs() -> Mapping[int, Epoch]:
+    """Return NO_EPOCHS: before Python 3.12 dataclasses take a mapping proxy for a mutable default."""
+    return NO_EPOCHS
+
+
 class Held(StrEnum):
     """What a data directory holds."""
 
@@ -168,7 +173,7 @@ class Report:
     """Its last Primary view."""
     expected: int = 0
     """How many nodes it thinks the cluster has."""
-    history: Mapping[int, Epoch] = NO_EPOCHS
+    history: Mapping[int, Epoch] = field(default_factory=no_epochs)
     """The epochs it knows, for an etcd that lost them."""
 
     @property
@@ -206,7 +211,7 @@ class Snapshot:
     """All keys of the protocol at one revision of etcd. ``history`` has what the reports know too."""
 
     bootstrap: Bootstrap | None = None
-    history: Mapping[int, Epoch] = NO_EPOCHS
+    history: Mapping[int, Epoch] = field(default_factory=no_epochs)
     reports: Mapping[str, Report] = field(default_factory=dict)
     nodes: Mapping[str, LastKnown] = field(default_factory=dict)
     primary: Mapping[str, Component] = field(default_factory=dict)
@@ -231,7 +236,7 @@ class Peer:
     primary: bool
     confirmed: bool
     epoch: int
-    history: Mapping[int, Epoch] = NO_EPOCHS
+    history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +263,7 @@ class Running:
     """Its position when its label last was right for certain; undefined where all its data came by state transfer."""
     inconsistent: bool = False
     """Galera found that its data differ from the others'."""
-    history: Mapping[int, Epoch] = NO_EPOCHS
+    history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 
 @dataclass(frozen=True, slots=True)

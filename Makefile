@@ -24,7 +24,7 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run
+	shellcheck .ci/setup .ci/run charts/galera/files/galera-start.sh
 
 unit: setup ## only the tests that start no server
 	$(PYTHON) -m pytest -n 2 -m "not servers"

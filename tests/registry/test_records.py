@@ -53,6 +53,9 @@ records = st.builds(
     expected=st.integers(0, 1000),
     ttl=st.integers(0, 1000),
     version=texts,
+    epoch=st.integers(0, 2**63 - 1),
+    confirmed=st.booleans(),
+    final=st.booleans(),
 )
 
 json_values = st.recursive(
@@ -156,12 +159,16 @@ def test_each_key_is_told_by_its_folder(node: str) -> None:
     assert classify(PREFIX, nodes_key(PREFIX, node)) == (Kind.NODES, node)
 
 
-@pytest.mark.parametrize("rest", ["meta", "bootstrap", "hold", "history/7", "primary/db-0", "report/db-0", "join/sst"])
+@pytest.mark.parametrize(
+    "rest", ["bootstrap", "hold", "history/7", "primary/db-0", "report/db-0", "override/x", "override-used/x"]
+)
 def test_keys_of_the_bootstrap_protocol_are_not_foreign(rest: str) -> None:
     assert classify(PREFIX, f"{PREFIX}{rest}".encode()) == (Kind.OTHER, "")
 
 
-@pytest.mark.parametrize("rest", ["", "live", "live/", "live/a/b", "nodes/", "live/\n", "stray", "metadata", "\udcff"])
+@pytest.mark.parametrize(
+    "rest", ["", "meta", "live", "live/", "live/a/b", "nodes/", "live/\n", "stray", "metadata", "\udcff"]
+)
 def test_any_other_key_is_foreign(rest: str) -> None:
     assert classify(PREFIX, PREFIX.encode() + rest.encode(errors="surrogateescape")) == (Kind.FOREIGN, "")
 

@@ -26,8 +26,8 @@ MAX_MEMBERS: Final = 128
 LIVE: Final = "live/"
 NODES: Final = "nodes/"
 
-_OTHERS: Final = ("history/", "primary/", "report/", "override/", "override-used/", "join/")
-_SINGLE: Final = frozenset({"meta", "bootstrap", "hold"})
+_OTHERS: Final = ("history/", "primary/", "report/", "override/", "override-used/")
+_SINGLE: Final = frozenset({"bootstrap", "hold"})
 """Keys of the bootstrap protocol, which share the prefix. A sidecar knows them whether or not it takes part."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -61,6 +61,16 @@ def nodes_key(prefix: str, node: str) -> bytes:
 def is_name(node: str) -> bool:
     """Whether this can be a node's name: 1 to MAX_NAME printable characters, no slash."""
     return 0 < len(node) <= MAX_NAME and "/" not in node and node.isprintable()
+
+
+def is_text(found: object) -> bool:
+    """Whether this is a text that can be shown: at most MAX_TEXT printable characters."""
+    return isinstance(found, str) and len(found) <= MAX_TEXT and found.isprintable()
+
+
+def is_uuid(text: str) -> bool:
+    """Whether this is a UUID as Galera writes it: in lower case."""
+    return _UUID.fullmatch(text) is not None
 
 
 def classify(prefix: str, key: bytes) -> tuple[Kind, str]:
@@ -97,6 +107,9 @@ def encode(record: NodeRecord) -> bytes:
             "expected": record.expected,
             "ttl": record.ttl,
             "version": record.version,
+            "epoch": record.epoch,
+            "confirmed": record.confirmed,
+            "final": record.final,
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -132,10 +145,13 @@ def decode(value: bytes, node: str) -> NodeRecord | None:
         size=_number(found, "size", -1),
         ready=found.get("ready") is True,
         member_uuid=_uuid(found, "member_uuid"),
-        members=tuple(m for m in members[:MAX_MEMBERS] if _is_text(m)) if isinstance(members, list) else (),
+        members=tuple(m for m in members[:MAX_MEMBERS] if is_text(m)) if isinstance(members, list) else (),
         expected=_number(found, "expected", 0),
         ttl=_number(found, "ttl", 0),
         version=_text(found, "version"),
+        epoch=max(0, _number(found, "epoch", 0)),
+        confirmed=found.get("confirmed") is True,
+        final=found.get("final") is True,
     )
 
 
@@ -145,18 +161,14 @@ def _key(prefix: str, folder: str, node: str) -> bytes:
     return f"{prefix}{folder}{node}".encode()
 
 
-def _is_text(found: object) -> bool:
-    return isinstance(found, str) and len(found) <= MAX_TEXT and found.isprintable()
-
-
 def _text(record: Mapping[str, Any], field: str) -> str:
     found = record.get(field)
-    return str(found) if _is_text(found) else ""
+    return str(found) if is_text(found) else ""
 
 
 def _uuid(record: Mapping[str, Any], field: str) -> str:
     text = _text(record, field)
-    return text if _UUID.fullmatch(text) else ""
+    return text if is_uuid(text) else ""
 
 
 def _number(record: Mapping[str, Any], field: str, unknown: int) -> int:

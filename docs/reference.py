@@ -100,6 +100,7 @@ def metrics() -> str:
         *_metric_rows("Configuration of the server", catalog.CONFIGURATION),
         *_metric_rows("Data directory (with `--datadir`)", catalog.DATADIR),
         *_metric_rows("Registry (with `--etcd.endpoints`)", catalog.REGISTRY),
+        *_metric_rows("Bootstrap (with `--bootstrap.handoff-dir`)", catalog.BOOTSTRAP),
         "Besides: `process_*` and `python_info` of the Python client library.\n",
         "## Reasons\n",
         "| `galera_up_reason` | `galera_heartbeat_failures_total` |",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +17,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
+from galera_exporter.bootstrap.state import Reason, Wait
 from galera_exporter.bounded import BoundedCall
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.mariadb.status import parse_status, parse_variables
@@ -124,7 +128,17 @@ def rows() -> list[families.Row]:
         *families.members((Member("b", "n2", ""), Member("a", "n1", ""))),
         *families.datadir(facts),
         *families.registry(registry),
+        *families.bootstrap(waiting()),
     ]
+
+
+MISSING = Wait(Reason.MISSING, ("db-1", "db-2"))
+
+
+def waiting(wait: Wait | None = MISSING, **changes: Any) -> BootstrapReading:
+    counts = {Action.ELECT: 2, Action.START: 1}
+    usual = BootstrapReading(NodePhase.GATE, 5.0, epoch=3, position=Position(UUID, 118), wait=wait, decisions=counts)
+    return replace(usual, **changes)
 
 
 def encode(
@@ -233,6 +247,39 @@ def test_a_registry_that_was_never_read_says_so_and_invents_no_nodes() -> None:
     found = values(encode(Exposition({}), families.registry(reading))[0])
     assert found["galera_registry_up", ()] == 0
     assert ("galera_registry_nodes", ()) not in found
+
+
+def test_a_node_that_waits_says_for_what_and_for_whom(page: dict[object, float]) -> None:
+    assert page["galera_bootstrap_phase", (("phase", "gate"),)] == 1
+    assert page["galera_bootstrap_epoch", ()] == 3
+    assert page["galera_bootstrap_position_seqno", ()] == 118
+    reasons = {key[1][0][1]: value for key, value in page.items() if key[0] == "galera_bootstrap_waiting"}  # type: ignore[index]
+    assert set(reasons) == set(Reason)
+    assert [reason for reason, value in reasons.items() if value] == ["missing"]
+    assert {key[1] for key in page if key[0] == "galera_bootstrap_waiting_for"} == {  # type: ignore[index]
+        (("node", "db-1"),),
+        (("node", "db-2"),),
+    }
+    counts = {key[1][0][1]: value for key, value in page.items() if key[0] == "galera_bootstrap_decisions_total"}  # type: ignore[index]
+    assert set(counts) == set(Action)
+    assert {action: count for action, count in counts.items() if count} == {"elect": 2, "start": 1}
+
+
+def test_a_node_that_does_not_wait_has_every_reason_at_nought_and_names_nobody() -> None:
+    reading = waiting(None, position=Position())
+    found = values(encode(Exposition({}), families.bootstrap(reading))[0])
+    assert not any(value for (name, _), value in found.items() if name == "galera_bootstrap_waiting")
+    assert not any(name == "galera_bootstrap_waiting_for" for name, _ in found)
+    assert found["galera_bootstrap_position_seqno", ()] == -1
+    here = waiting(Wait(Reason.INITIAL_MEMBERS, ("db-0",), "1 of 3 nodes are here"))
+    assert here.waiting_for == (), "of those that are to come no name is known"
+
+
+@pytest.mark.parametrize("nodes", [(), ("db-0", "db-1")])
+def test_nodes_that_contradict_each_other_are_a_suspicion(nodes: tuple[str, ...]) -> None:
+    reading = RegistryReading(up=True, view=ClusterView(contradicting=nodes), last_success=1e9)
+    found = values(encode(Exposition({}), families.registry(reading))[0])
+    assert found["galera_split_brain_suspected", ()] == bool(nodes)
 
 
 def test_constant_labels_are_on_every_sample() -> None:
@@ -362,6 +409,10 @@ class Broken:
         raise ZeroDivisionError("a fault of ours")
 
 
+def broken_bootstrap() -> BootstrapReading:
+    raise ZeroDivisionError("a fault of ours")
+
+
 def broken_datadir(_max_age: float, _timeout: float) -> DatadirFacts:
     raise PermissionError(13, "Permission denied")
 
@@ -369,16 +420,16 @@ def broken_datadir(_max_age: float, _timeout: float) -> DatadirFacts:
 def test_rooms_that_fail_cost_their_own_metrics_and_not_the_page(caplog: pytest.LogCaptureFixture) -> None:
     config = Config(node="db-0", datadir=Path("/data"), labels={"dc": "seoul"})
     node = Node(config, Silent(), broken_datadir)  # type: ignore[arg-type]  # same shape
-    page = MetricsPage(node, Broken(), lambda: False)  # type: ignore[arg-type]  # same shape
+    page = MetricsPage(node, Broken(), lambda: False, bootstrap=broken_bootstrap)  # type: ignore[arg-type]  # same shape
     for _ in range(3):
         body, _ = page.render("", 1.0)
     found = values(body)
     assert found["galera_up", (("dc", "seoul"),)] == 0
-    for collector in ("registry", "datadir"):
+    for collector in ("registry", "bootstrap", "datadir"):
         assert found["galera_exporter_collector_success", (("collector", collector), ("dc", "seoul"))] == 0
     assert found["galera_exporter_web_config_last_reload_successful", (("dc", "seoul"),)] == 0
     assert found["process_resident_memory_bytes", (("dc", "seoul"),)] > 0
-    assert not any(name.startswith("galera_registry_") for name, _ in found)
+    assert not any(name.startswith(("galera_registry_", "galera_bootstrap_")) for name, _ in found)
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 2, "one line each, not one a scrape"
+    assert len(lines) == 3, "one line each, not one a scrape"
     assert any("collector datadir fails: PermissionError" in line for line in lines)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from galera_exporter.bootstrap.reading import Action, NodePhase
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.metrics.metric import Kind, Metric, counter, gauge, info
 from galera_exporter.metrics.wsrep import STATUS
@@ -254,9 +256,42 @@ REGISTRY: Final = (
         "reason",
         enum=tuple(RegistryReason),
     ),
+    gauge(
+        "galera_split_brain_suspected",
+        "1 if nodes that are Primary have named different components for more than 15 s: Galera itself does not tell. "
+        "While etcd cannot be read, the last finding stands.",
+        source="state UUID, conf id and size that nodes write",
+    ),
     Metric("galera_heartbeat_duration_seconds", Kind.HISTOGRAM, "Duration of a heartbeat, all its requests together."),
     gauge(
         "galera_heartbeat_last_success_timestamp_seconds", "When the last heartbeat succeeded, seconds since the epoch."
+    ),
+)
+
+BOOTSTRAP: Final = (
+    gauge(
+        "galera_bootstrap_phase",
+        "Where this node stands in the bootstrap protocol: 1 on exactly one.",
+        "phase",
+        enum=tuple(NodePhase),
+    ),
+    gauge("galera_bootstrap_epoch", "Epoch that this node's data are of: one for each election; 0 not known."),
+    gauge(
+        "galera_bootstrap_waiting",
+        "Why this node waits: 1 on at most one reason. docs/operations.md has a section for each.",
+        "reason",
+        enum=tuple(Reason),
+    ),
+    gauge("galera_bootstrap_waiting_for", "1 for each node that the wait is for, or that is in its way.", "node"),
+    counter(
+        "galera_bootstrap_decisions_total",
+        "Decisions that this process carried out for its node.",
+        "decision",
+        enum=tuple(Action),
+    ),
+    gauge(
+        "galera_bootstrap_position_seqno",
+        "seqno of this node's data: of the running server, or what the stopped one was recovered to; -1 undefined.",
     ),
 )
 
@@ -271,6 +306,7 @@ CATALOG: Final[dict[str, Metric]] = {
         *CONFIGURATION,
         *DATADIR,
         *REGISTRY,
+        *BOOTSTRAP,
     )
 }
 """By name, in the order of the page."""

@@ -15,6 +15,7 @@ from prometheus_client import PlatformCollector, ProcessCollector
 from prometheus_client.registry import CollectorRegistry
 
 from galera_exporter import __version__
+from galera_exporter.bootstrap.reading import BootstrapReading
 from galera_exporter.metrics import families
 from galera_exporter.metrics.exposition import Exposition
 from galera_exporter.metrics.families import Row
@@ -34,11 +35,13 @@ class MetricsPage:
         heartbeat: Heartbeat | None,
         reload_ok: Callable[[], bool | None],
         *,
+        bootstrap: Callable[[], BootstrapReading] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._node = node
         self._heartbeat = heartbeat
         self._reload_ok = reload_ok
+        self._bootstrap = bootstrap
         self._clock = clock
         self._exposition = Exposition(node.config.labels)
         nowhere = CollectorRegistry()
@@ -60,6 +63,9 @@ class MetricsPage:
         if self._heartbeat is not None:
             heartbeat = self._heartbeat
             rest_runs["registry"] = self._collect("registry", rest, lambda: self._registry(heartbeat))
+        if self._bootstrap is not None:
+            bootstrap = self._bootstrap
+            rest_runs["bootstrap"] = self._collect("bootstrap", rest, lambda: families.bootstrap(bootstrap()))
         end = form.rows(rest) + form.others(process)
         reading = self._node.database(max(timeout - (self._clock() - began), 0.05))
         rows = list(families.database(reading))

@@ -10,6 +10,7 @@ from typing import Final
 
 from prometheus_client.utils import floatToGoString
 
+from galera_exporter.bootstrap.reading import Action, BootstrapReading
 from galera_exporter.mariadb.options import flow_control_limits
 from galera_exporter.mariadb.status import evs_latency, evs_state, list_length, number
 from galera_exporter.metrics.catalog import CATALOG
@@ -188,6 +189,7 @@ def _nodes(view: ClusterView) -> Iterator[Row]:
         tuple(((n.node,), float(n.present and not n.leased)) for n in nodes),
     )
     yield "galera_registry_key_expirations_total", tuple(((n.node,), float(n.expirations)) for n in nodes)
+    yield one("galera_split_brain_suspected", bool(view.contradicting))
 
 
 def heartbeat(counts: BeatCounts) -> Iterator[Row]:
@@ -197,3 +199,16 @@ def heartbeat(counts: BeatCounts) -> Iterator[Row]:
     bounds = (*map(floatToGoString, BOUNDS), "+Inf")
     buckets = tuple(((bound,), float(n)) for bound, n in zip(bounds, counts.buckets, strict=True))
     yield "galera_heartbeat_duration_seconds", (*buckets, (("sum",), counts.seconds))
+
+
+def bootstrap(reading: BootstrapReading) -> Iterator[Row]:
+    """Where this node stands in the bootstrap protocol, and what it waits for."""
+    yield "galera_bootstrap_phase", enum("galera_bootstrap_phase", reading.phase)
+    yield one("galera_bootstrap_epoch", reading.epoch)
+    reason = "" if reading.wait is None else reading.wait.reason
+    yield "galera_bootstrap_waiting", enum("galera_bootstrap_waiting", reason)
+    yield "galera_bootstrap_waiting_for", tuple(((node,), 1.0) for node in reading.waiting_for)
+    counts = reading.decisions
+    yield "galera_bootstrap_decisions_total", tuple(((name,), float(counts.get(name, 0))) for name in Action)
+    position = reading.position
+    yield one("galera_bootstrap_position_seqno", position.seqno if position.defined else -1)

@@ -37,7 +37,8 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: list[Acknowledgement] = []
-        self._numbers = count(1)
+        # Other ledgers' rows may be in the table still: no id is ever used twice.
+        self._numbers = count(time.time_ns())
 
     def next(self) -> int:
         """Return an id that was never given out."""

@@ -1,0 +1,112 @@
+"""One fault on a running site: who writes meanwhile, who watches, and what must hold in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import pymysql
+
+from bootstrap_real.site import Pod, Record, Site
+from lab import LabTimeoutError, wait_until
+from lab.checks import Watch, check_equal
+from lab.mariadb import GaleraNode
+from lab.writer import Ledger, Writer
+
+
+class Scenario:
+    """Watches a site from the first moment on; ``check`` is what every scenario ends with."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.pods = site.pods
+        self.ledger = Ledger()
+        self.watch = Watch(site.nodes)
+        self._writer: Writer | None = None
+
+    def write(self, nodes: Sequence[GaleraNode] = (), rows: int = 50) -> Writer:
+        """Begin to write on some nodes (none: all), and return once so many rows are acknowledged."""
+        self.quiet()
+        writer = self._writer = Writer(nodes or self.site.nodes, self.ledger)
+        writer.start()
+        writer.wait_acknowledged(rows)
+        return writer
+
+    def quiet(self) -> None:
+        """Write no more."""
+        if self._writer is not None:
+            self._writer.stop()
+            self._writer = None
+
+    @contextmanager
+    def lagging(self, pod: Pod, rows: int = 100) -> Iterator[None]:
+        """In the block a node has received rows that it has not applied: it is at least ``rows`` transactions behind.
+
+        FLUSH TABLES WITH READ LOCK holds its appliers; desynced, it asks nobody to wait for it.
+        """
+        others = [other.node for other in self.pods if other is not pod]
+        pod.node.sql("SET GLOBAL wsrep_desync = ON")
+        connection = pod.node.connect(timeout=60)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("FLUSH TABLES WITH READ LOCK")
+            self.write(others, rows)
+            behind = committed(others[0]) - committed(pod.node)
+            assert behind >= rows - 10, f"{pod.name} should lag, and is {behind} transactions behind"
+            yield
+        finally:
+            with suppress(OSError, pymysql.MySQLError):
+                connection.close()
+
+    def outage(self) -> int:
+        """Cut the power of all pods while they write, and return the epoch that this ended."""
+        epoch = self.site.epoch
+        self.site.power_loss()
+        self.quiet()
+        assert not any(pod.node.alive or pod.sidecar.alive for pod in self.pods)
+        assert not any(pod.node.status() for pod in self.pods)
+        return epoch
+
+    def check(self, *, lineages: int = 1, lost: bool = False) -> None:
+        """All three serve as one cluster, with equal data; no acknowledged row is missing unless ``lost``."""
+        self.quiet()
+        self.site.wait_serving()
+        self.watch.stop()
+        self.watch.check(lineages)
+        if not lost:
+            for node in self.site.nodes:
+                missing = self.ledger.missing(node)
+                assert not missing, f"{node.name} misses {len(missing)} of {len(self.ledger.entries)} rows"
+        check_equal(self.site.nodes)
+
+    def close(self) -> None:
+        """End what runs."""
+        self.quiet()
+        self.watch.stop()
+
+
+def committed(node: GaleraNode) -> int:
+    """Return the seqno of a node's last commit."""
+    return int(node.status()["wsrep_last_committed"])
+
+
+def check_elected_once(site: Site, after: int, rule: str) -> Record:
+    """The one election since epoch ``after`` was by this rule; its node made the cluster, and said why."""
+    new = [epoch for number, epoch in sorted(site.history.items()) if number > after]
+    assert len(new) == 1, f"elections since epoch {after}: {new}"
+    epoch = new[0]
+    assert epoch["rule"] == rule
+    assert epoch["confirmed"]
+    assert [pod.name for pod in site.pods if pod.made_cluster] == [epoch["node"]]
+    told = site.pod(str(epoch["node"])).told
+    assert f"elected itself by rule {rule} for epoch {epoch['number']}" in told, told
+    return epoch
+
+
+def stays_so(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Fail as soon as the predicate ``holds`` is false within so many seconds."""
+    try:
+        wait_until(lambda: not holds(), seconds, what, interval=0.2)
+    except LabTimeoutError:
+        return
+    raise AssertionError(f"does not last: {what}")

@@ -1,0 +1,194 @@
+"""Scenarios 5 to 11: the whole cluster is gone, and what is left of it decides how it comes back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
+from bootstrap_real.site import at_once
+from lab import wait_until
+from lab.checks import Transfer
+
+pytestmark = pytest.mark.xdist_group("bootstrap-1")
+
+
+def nobody_elected(scenario: Scenario, epoch: int, seconds: float = 4) -> None:
+    """Hold for a while that the newest election is still that of ``epoch``."""
+    stays_so(lambda: scenario.site.epoch == epoch, seconds, f"no election after epoch {epoch}")
+
+
+def test_05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_the_rest_join_by_ist(
+    scenario: Scenario,
+) -> None:
+    site, pods = scenario.site, scenario.pods
+    with scenario.lagging(pods[0]):
+        before = scenario.outage()
+    site.start()
+    site.wait_serving()
+    epoch = check_elected_once(site, before, "A")
+    assert epoch["node"] != pods[0].name, "the one that lags has the lowest number, and is not the best"
+    assert pods[0].transfer is Transfer.IST
+    assert all(pod.transfer is not Transfer.SST for pod in pods)
+    scenario.check()
+
+
+def test_06_stopped_all_at_once_they_come_back_when_all_have_reported(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = site.epoch
+    at_once(pod.delete for pod in pods)
+    assert all(re.search(r"^seqno:\s+\d+$", (n.datadir / "grastate.dat").read_text(), re.MULTILINE) for n in site.nodes)
+    site.start(pods[:2])
+    for pod in pods[:2]:
+        pod.wait_waiting("missing")
+    site.start()
+    site.wait_serving()
+    check_elected_once(site, before, "A")
+    assert all(pod.transfer is not Transfer.SST for pod in pods)
+    scenario.check()
+
+
+def test_06_stopped_one_after_the_other_the_last_comes_back_alone(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = site.epoch
+    for pod in reversed(pods):
+        pod.delete()
+    assert "safe_to_bootstrap: 1" in (pods[0].node.datadir / "grastate.dat").read_text()
+    site.start(pods[:1])
+    site.wait_serving(pods[:1])
+    check_elected_once(site, before, "L")
+    site.start()
+    scenario.check()
+    assert all(pod.transfer is not Transfer.SST for pod in pods)
+
+
+def test_06_one_stopped_first_and_two_later_the_two_come_back_without_the_first(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = site.epoch
+    pods[0].delete()
+    scenario.write(site.nodes[1:])
+    at_once(pod.delete for pod in pods[1:])
+    site.start(pods[1:])
+    site.wait_serving(pods[1:])
+    # Galera may mark one of two that stop together as the last to leave; then that is proof enough.
+    rule = site.bootstrap["epoch"]["rule"]
+    assert rule in ("L", "F")
+    check_elected_once(site, before, rule)
+    site.start()
+    scenario.check()
+    assert pods[0].transfer is Transfer.IST
+
+
+@pytest.mark.parametrize("way", ["return", "order"])
+def test_07_while_one_stays_away_nobody_is_elected_until_it_returns_or_an_operator_says_so(
+    scenario: Scenario, way: str
+) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage()
+    site.start(pods[:2])
+    for pod in pods[:2]:
+        pod.wait_waiting("missing")
+        assert pods[2].name in pod.told
+    nobody_elected(scenario, before)
+    if way == "return":
+        site.start()
+        site.wait_serving()
+        check_elected_once(site, before, "A")
+    else:
+        site.order("force", pods[0].name, lossy=True)
+        site.wait_serving(pods[:2])
+        check_elected_once(site, before, "O")
+        site.start()
+    scenario.check()
+
+
+def test_08_a_node_that_had_left_cleanly_before_is_not_waited_for(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    pods[2].delete()
+    assert site.keys("nodes/")[f"nodes/{pods[2].name}"]["final"] is True
+    scenario.write(site.nodes[:2])
+    before = scenario.outage()
+    site.start(pods[:2])
+    site.wait_serving(pods[:2])
+    check_elected_once(site, before, "F")
+    site.start()
+    scenario.check()
+    assert pods[2].transfer is Transfer.IST
+
+
+def test_09_a_clean_stop_that_is_no_longer_true_does_not_count(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    pods[2].delete()
+    site.etcd.stop()
+    pods[2].start()
+    pods[2].node.wait_synced()
+    assert "joins epoch" in pods[2].told, "it joined without etcd"
+    scenario.write()
+    before_name = pods[2].name
+    site.power_loss()
+    scenario.quiet()
+    site.etcd.start()
+    assert site.keys("nodes/")[f"nodes/{before_name}"]["final"] is True, "etcd has not heard of its return"
+    before = site.epoch
+    site.start(pods[:2])
+    for pod in pods[:2]:
+        pod.wait_waiting("missing")
+    nobody_elected(scenario, before)
+    site.start()
+    site.wait_serving()
+    check_elected_once(site, before, "A")
+    scenario.check()
+
+
+def test_10_a_node_that_lost_its_volume_takes_an_sst_from_those_that_serve(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    writer = scenario.write()
+    before = site.epoch
+    pods[0].power_loss()
+    pods[0].node.wipe()
+    pods[0].start()
+    site.wait_serving()
+    writer.wait_acknowledged(20)
+    assert pods[0].transfer is Transfer.SST
+    assert site.epoch == before
+    assert not any(pod.made_cluster for pod in pods)
+    scenario.check()
+
+
+def test_10_a_node_that_lost_its_volume_in_an_outage_is_not_elected(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage()
+    pods[0].node.wipe()
+    site.start()
+    site.wait_serving()
+    epoch = check_elected_once(site, before, "A")
+    assert epoch["node"] != pods[0].name
+    assert pods[0].transfer is Transfer.SST
+    scenario.check()
+
+
+def test_11_when_all_volumes_are_lost_nobody_begins_an_empty_cluster_unless_an_operator_says_so(
+    scenario: Scenario,
+) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage()
+    for node in site.nodes:
+        node.wipe()
+    site.start()
+    for pod in pods:
+        pod.wait_waiting("data_loss_guard")
+    nobody_elected(scenario, before)
+    site.order("initial", lossy=True)
+    wait_until(lambda: site.bootstrap["phase"] == "primary", 60, "the empty cluster is confirmed", pods[0].logs, 0.2)
+    epoch = check_elected_once(site, before, "O")
+    assert epoch["mode"] == "initial"
+    assert len(scenario.watch.uuids) <= 2

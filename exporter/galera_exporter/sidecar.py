@@ -56,7 +56,8 @@ class Sidecar:
         self._coordinator: Coordinator | None = None
         self._heartbeat = self._registry()
         self.server = Server(config.web, self._routes())
-        self._page = MetricsPage(self._node, self._heartbeat, self._reload_ok)
+        reading = None if self._coordinator is None else self._coordinator.reading
+        self._page = MetricsPage(self._node, self._heartbeat, self._reload_ok, bootstrap=reading)
 
     def start(self) -> None:
         """Start every room.

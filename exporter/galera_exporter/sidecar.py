@@ -56,8 +56,7 @@ class Sidecar:
         self._coordinator: Coordinator | None = None
         self._heartbeat = self._registry()
         self.server = Server(config.web, self._routes())
-        reading = None if self._coordinator is None else self._coordinator.reading
-        self._page = MetricsPage(self._node, self._heartbeat, self._reload_ok, bootstrap=reading)
+        self._page = self._metrics_page()
 
     def start(self) -> None:
         """Start every room.
@@ -103,6 +102,10 @@ class Sidecar:
             return None
         states, peers = StateFile(settings.state_dir), Peers(settings, self._config.node)
         return Coordinator(self._node, etcd, lease, Handoff(settings.handoff_dir), states, peers)
+
+    def _metrics_page(self) -> MetricsPage:
+        reading = None if self._coordinator is None else self._coordinator.reading
+        return MetricsPage(self._node, self._heartbeat, self._reload_ok, bootstrap=reading)
 
     def _routes(self) -> Mapping[str, Route]:
         ok = Response.text(HTTPStatus.OK, "ok")

@@ -197,11 +197,13 @@ class WrappedCluster:
         name: str = "lab",
         options: Mapping[str, str] | None = None,
         provider_options: Mapping[str, str] | None = None,
+        init: str = INIT_SQL,
+        env: Mapping[str, str] | None = None,
         backoff: float | None = None,
     ) -> None:
         self._galera = GaleraCluster(size, root, name=name, options=options, provider_options=provider_options)
         self.name = name
-        self.nodes = tuple(WrappedNode(node.config, backoff=backoff) for node in self._galera.nodes)
+        self.nodes = tuple(WrappedNode(node.config, init=init, env=env, backoff=backoff) for node in self._galera.nodes)
 
     def start(self) -> None:
         """Start all wrappers; the sidecars decide what becomes of them."""

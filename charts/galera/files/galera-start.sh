@@ -6,8 +6,8 @@
 # only a decision makes a new cluster: no file that is left on a disk can.
 #
 # Files to and from the sidecar, in GALERA_HANDOFF_DIR, are lines name=value, renamed into place, never sourced.
-# Exit status: mariadbd's own (128+n after signal n); 0 if asked to end before it was started; 70 the decision does
-# not fit the data; 75 the lease of a bootstrap was not renewed; 78 something is missing, and the text says what.
+# Exit status: mariadbd's own (128+n after signal n); 0 if asked to end before it was started; 70 the initialization
+# failed, or the decision does not fit the data; 75 the lease of a bootstrap was not renewed; 78 something is missing.
 set -u
 export LC_ALL=C.UTF-8 # *.sql in the order of their bytes
 
@@ -31,7 +31,7 @@ deadline=''                # when the child is killed, on the clock of now()
 
 exec {pipe}<> <(:) # nobody writes to it: a read with a timeout is a sleep that needs no process
 trap 'ending=TERM' TERM INT QUIT # mariadbd ignores INT; all three mean: shut down in order
-trap '[[ $child == 0 ]] || kill -HUP "$child"' HUP
+trap : HUP
 
 log() { printf '%(%F %T)T [galera-start] %s\n' -1 "$*" >&2; }
 tick() { read -rt 0.2 -u "$pipe" || :; }
@@ -39,17 +39,16 @@ tick() { read -rt 0.2 -u "$pipe" || :; }
 # Whole seconds that only grow. SECONDS of bash follows the wall clock, which jumps.
 now() { read -r now _ </proc/uptime && now=${now%.*}; }
 
-publish() { # name line...: the sidecar may run as another user of our group
-  local name=$1
-  (umask 027 && printf '%s\n' "${@:2}" >"$handoff/.$name.new" && mv -f "$handoff/.$name.new" "$handoff/$name")
-}
-
-keep() { # file line...: written whole or not at all, also when the power fails
-  { printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}"; } || finish 78 "cannot write $1"
+# Writes a file, whole or not at all, also when the power fails. The sidecar may be another user of our group.
+keep() { # file line...
+  (umask 027 && printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}") || {
+    log "cannot write $1"
+    return 1
+  }
 }
 
 tell() { # phase text [exit status]
-  publish phase "boot_id=$boot" "phase=$1" "pid=$child" "text=$2" ${3:+"exit=$3"} || log "cannot write $handoff/phase"
+  keep "$handoff/phase" "boot_id=$boot" "phase=$1" "pid=$child" "text=${2//$'\n'/ }" ${3:+"exit=$3"}
 }
 
 finish() { # status text
@@ -108,7 +107,8 @@ check() {
   for program in "${server[0]}" mariadb:mysql mariadb-install-db:mysql_install_db "wsrep_sst_$sst_method" "${sst_programs[@]}"; do
     command -v "${program%:*}" "${program#*:}" >/dev/null || finish 78 "no program ${program/:/ or } in PATH"
   done
-  settings=$("${server[@]}" --verbose --help 2>&1) || finish 78 "mariadbd does not accept its options: $(tail -n 3 <<<"$settings")"
+  settings=$("${server[@]}" --verbose --help 2>&1) ||
+    finish 78 "mariadbd does not accept its options: $(grep -m 3 -F ERROR <<<"$settings")"
   while read -r name value; do
     case $name in wsrep-provider) provider=$value ;; datadir) served=$value ;; esac
   done <<<"$settings"
@@ -172,6 +172,7 @@ prepare() {
   [[ ! -e $datadir/sst_in_progress && ! -e $datadir/.sst ]] || sst_interrupted=1
   view_text=''
   keep_view
+  [[ ! -e $datadir/gvwstate.dat || $view_text ]] || log 'gvwstate.dat is not whole and is thrown away'
   rm -f "$datadir/gvwstate.dat" # with it Galera would restore the view by itself, whatever etcd knows
   read_view
   read_grastate
@@ -209,9 +210,9 @@ recover() {
 
 request() {
   leave_if_asked
-  publish request version=1 "boot_id=$boot" "data=$data" "position=$position" "source=$source" "safe=$safe" \
+  keep "$handoff/request" version=1 "boot_id=$boot" "data=$data" "position=$position" "source=$source" "safe=$safe" \
     "grastate=$grastate" "sst_interrupted=$sst_interrupted" "own_uuid=$own_uuid" "view_seq=$view_seq" "view=$view" ||
-    finish 78 "cannot write $handoff/request"
+    finish 78 'nobody can decide without a request'
 }
 
 await_decision() {
@@ -257,7 +258,7 @@ wipe() { # all of the data directory but the marker and a file system's own fold
 
 # Makes system tables and runs the init SQL. Whatever ends it, the marker stays and all is made anew.
 initialize() {
-  local user file socket=$handoff/init.sock begun
+  local user file socket=$handoff/init.sock
   tell initializing 'makes the system tables'
   user=$(id -un) || finish 78 "user $(id -u) has no name in /etc/passwd; the administrator's account needs one"
   { : >"$marker" && sync "$marker" "$datadir"; } || finish 78 "cannot write $marker"
@@ -272,19 +273,23 @@ initialize() {
   [[ $status == 0 ]] || finish "$status" "mariadb-install-db failed with status $status: see above"
 
   tell initializing 'runs the init SQL'
+  rm -f "$socket"
   "${server[@]}" --wsrep-on=OFF --skip-networking --skip-log-bin --socket="$socket" {pipe}<&- &
   temporary=$!
-  now
-  begun=$now
-  until run_sql 2>/dev/null <<<'DO 0' && [[ $status == 0 ]]; do
+  until [[ -S $socket ]]; do
+    leave_if_asked
     kill -0 "$temporary" 2>/dev/null || finish 70 'the temporary server for the init SQL ended: see above'
-    ((now - begun < 300)) || finish 70 'the temporary server for the init SQL did not answer within 300 s'
     tick
   done
   for file in "${init_dir:+$init_dir/}"*.sql; do
     [[ $init_dir && -e $file ]] || continue
     log "runs $file"
-    run_sql <"$file"
+    # In the background, so that a signal is heard meanwhile.
+    "$(command -v mariadb || command -v mysql)" --no-defaults --protocol=socket --socket="$socket" --user="$user" \
+      --default-character-set=utf8mb4 {pipe}<&- <"$file" >&2 &
+    child=$!
+    attend end_child_soon
+    leave_if_asked
     [[ $status == 0 ]] || finish 70 "the init SQL failed: $file"
   done
   child=$temporary
@@ -295,16 +300,9 @@ initialize() {
   [[ $status == 0 ]] || finish 70 "the temporary server for the init SQL ended with status $status: see above"
 }
 
-run_sql() { # statements on stdin; in the background, so that a signal is heard meanwhile
-  "$(command -v mariadb || command -v mysql)" --no-defaults --protocol=socket --socket="$socket" --user="$user" \
-    --default-character-set=utf8mb4 {pipe}<&- <&0 >&2 &
-  child=$!
-  attend end_child_soon
-  leave_if_asked
-}
-
 write_grastate() { # uuid safe
-  keep "$datadir/grastate.dat" '# GALERA saved state' 'version: 2.1' "uuid:    $1" 'seqno:   -1' "safe_to_bootstrap: $2"
+  keep "$datadir/grastate.dat" '# GALERA saved state' 'version: 2.1' "uuid:    $1" 'seqno:   -1' "safe_to_bootstrap: $2" ||
+    finish 78 'Galera would start from the wrong position'
 }
 
 # Makes the data directory what the decision takes it for, and sets flags, the server's further arguments.
@@ -345,7 +343,9 @@ start() {
   renewed=$now
   log "started mariadbd, pid $child: ${server[*]} ${flags[*]}"
   tell starting "mariadbd runs, pid $child"
+  trap 'kill -HUP "$child"' HUP # it opens its log files anew
   attend stop supervise
+  trap : HUP
   if [[ $stale ]]; then
     finish 75 "ended mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
   elif [[ ! $again || $ending ]]; then

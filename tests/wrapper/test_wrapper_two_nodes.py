@@ -1,0 +1,109 @@
+"""A second node that joins: by IST from a start position, or by a full SST."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from decider import Decider, text
+
+from lab import QUICK_EVS, scratch, wait_until
+from lab.template import fill
+from lab.wrapper import WrappedCluster
+
+ROWS = "SELECT COUNT(*) AS n FROM kept.t"
+
+pytestmark = pytest.mark.xdist_group("wrapper-pair")
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[Decider, Decider]]:
+    """Two nodes of one cluster; the first one stays Primary when the second one is gone."""
+    with scratch() as folder:
+        cluster = WrappedCluster(2, folder, provider_options=QUICK_EVS)
+        first, second = map(Decider, cluster.nodes)
+        try:
+            for decider in (first, second):
+                fill(decider.node, bootstrap=False)
+                decider.node.start()
+            first.restart()
+            first.node.sql("SET GLOBAL wsrep_provider_options = 'pc.weight=3'")
+            second.join(second.request()["position"])
+            second.node.wait_synced(30)
+            first.node.sql("CREATE DATABASE kept")
+            first.node.sql("CREATE TABLE kept.t (i INT PRIMARY KEY AUTO_INCREMENT)")
+            yield first, second
+        finally:
+            cluster.close()
+
+
+@pytest.fixture
+def pair(both: tuple[Decider, Decider]) -> tuple[Decider, Decider]:
+    """Both nodes; the second one was killed and has missed a row."""
+    first, second = both
+    first.node.sql("INSERT INTO kept.t VALUES ()")
+    rows = first.node.sql(ROWS)
+    wait_until(lambda: second.node.sql(ROWS) == rows, 10, "replicated", [second.node.log])
+    second.node.kill()
+    wait_until(lambda: first.node.status()["wsrep_cluster_size"] == "1", 20, "alone", [first.node.log])
+    first.node.sql("INSERT INTO kept.t VALUES ()")
+    return first, second
+
+
+def caught_up(pair: tuple[Decider, Decider]) -> bool:
+    return pair[0].node.sql(ROWS) == pair[1].node.sql(ROWS)
+
+
+def transfer(second: Decider) -> str:
+    """Return how the last join got its data."""
+    log = text(second.node.log).rpartition("started mariadbd, pid")[2]
+    if "Cleaning the existing datadir" in log:
+        return "SST"
+    return "IST" if "Prepared IST receiver" in log else "nothing"
+
+
+def test_a_crashed_node_joins_by_ist_from_its_recovered_position(pair: tuple[Decider, Decider]) -> None:
+    _, second = pair
+    second.node.start()
+    request = second.request()
+    assert request["source"] == "recover"
+    second.join(request["position"])
+    second.node.wait_synced(30)
+    assert transfer(second) == "IST"
+    assert caught_up(pair)
+
+
+def test_a_node_that_lost_its_grastate_joins_by_ist_too_when_the_sidecar_trusts_its_position(
+    pair: tuple[Decider, Decider],
+) -> None:
+    _, second = pair
+    (second.node.datadir / "grastate.dat").write_text("")
+    second.node.start()
+    second.join(second.request()["position"])
+    second.node.wait_synced(30)
+    assert transfer(second) == "IST"
+    assert caught_up(pair)
+
+
+def test_a_fresh_join_takes_an_sst_though_innodb_has_a_position_and_a_crash_before_it_is_seen(
+    pair: tuple[Decider, Decider],
+) -> None:
+    _, second = pair
+    node = second.node
+    node.start()
+    second.request()
+    second.join(fresh=True)
+    node.wait_phase("starting")
+    wait_until((node.datadir / "sst_in_progress").exists, 20, "the SST begins", [node.log], 0.01)
+    assert node.process is not None
+    node.process.signal(signal.SIGTERM)
+    node.process.wait(30)
+    node.start()
+    request = second.request()
+    assert (request["sst_interrupted"], request["grastate"]) != ("0", "ok")
+    second.join(request["position"], fresh=True)
+    node.wait_synced(60)
+    assert transfer(second) == "SST"
+    assert caught_up(pair)
+    assert (node.state_dir / "grastate.dat.discarded").exists()

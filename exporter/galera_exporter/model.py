@@ -261,6 +261,8 @@ class ClusterView:
     """Live keys of nodes that the own Galera view does not have."""
     contradicting: tuple[str, ...] = ()
     """Nodes that are Primary and have named different components for so long that it is no view change."""
+    reporting: tuple[str, ...] = ()
+    """Nodes whose database does not serve, and whose sidecar takes part in the bootstrap protocol."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
+from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.model import ZERO_UUID, ClusterStatus, DatabaseReading, NodeState, NodeView
 
 SERVING: Final = frozenset({NodeState.SYNCED, NodeState.DONOR})
@@ -40,7 +42,7 @@ class Standing:
     uuid: str
     members: tuple[str, ...]
     trouble: str
-    """Why it does not count as live, in words."""
+    """Why it does not count as live, or what it does instead of serving, in words."""
 
     @property
     def primary(self) -> bool:
@@ -54,7 +56,7 @@ class Standing:
 
     def words(self) -> str:
         """Say what is wrong with a node that does not serve."""
-        if not self.live:
+        if self.trouble:
             return f"{self.name} {self.trouble}"
         if self.status is ClusterStatus.PRIMARY or self.state in _TRANSFER:
             return f"{self.name} {_STATE_WORDS[self.state]}"
@@ -63,10 +65,33 @@ class Standing:
         return f"{self.name} is {self.status}"
 
 
-def own_standing(database: DatabaseReading | None, view: NodeView | None, name: str) -> Standing | None:
-    """Return this node by its own database, which is newer than its key."""
+def plight(reading: BootstrapReading | None) -> str:
+    """Say what a node does in the bootstrap protocol instead of serving; empty where there is nothing to say."""
+    if reading is None:
+        return ""
+    wait = reading.wait
+    nodes = f" ({', '.join(reading.waiting_for)})" if reading.waiting_for else ""
+    why = f"{WORDS[wait.reason].title}{nodes}" if wait is not None else ""
+    match reading.phase:
+        case NodePhase.GATE:
+            return f"waits to start: {why}" if why else "is about to start"
+        case NodePhase.STARTING:
+            return "is starting, to join the Primary component"
+        case NodePhase.BOOTSTRAPPING:
+            return "is starting a new Primary component, which is not confirmed yet"
+        case NodePhase.SURVIVOR:
+            return f"is non-Primary and waits: {why}" if why else "is non-Primary and offers itself for an election"
+        case _:
+            return ""
+
+
+def own_standing(
+    database: DatabaseReading | None, view: NodeView | None, name: str, bootstrap: BootstrapReading | None = None
+) -> Standing | None:
+    """Return this node by its own database, which is newer than its key, and by its part in the bootstrap."""
     if database is None:
         return None
+    doing = plight(bootstrap)
     record = view.record if view else None
     sample = database.sample if database.up else None
     if sample is None:
@@ -82,7 +107,7 @@ def own_standing(database: DatabaseReading | None, view: NodeView | None, name: 
             size=0,
             uuid=ZERO_UUID,
             members=(),
-            trouble=f"has no usable MariaDB ({database.reason.replace('_', ' ')})",
+            trouble="" if transfers else doing or f"has no usable MariaDB ({database.reason.replace('_', ' ')})",
         )
     members = tuple(sorted(each.name for each in database.members or ()))
     return Standing(
@@ -91,24 +116,28 @@ def own_standing(database: DatabaseReading | None, view: NodeView | None, name: 
         fresh=True,
         status=sample.cluster_status,
         state=sample.state,
-        ready=sample.ready,
+        ready=sample.ready and not doing,
         size=sample.cluster_size,
         uuid=sample.local_uuid,
         members=members or (record.members if record else ()),
-        trouble="",
+        trouble=doing,
     )
 
 
-def standing_of(view: NodeView) -> Standing:
-    """Return another node by its key."""
+def standing_of(view: NodeView, *, reports: bool = False) -> Standing:
+    """Return another node by its key; ``reports``: its sidecar takes part in the bootstrap protocol."""
     record = view.record
     stale = record is not None and view.age is not None and view.age > record.ttl
-    if not view.present and view.in_view:
+    if not view.present and reports:
+        trouble = "is down and takes part in the bootstrap"
+    elif not view.present and view.in_view:
         trouble = f"is silent ({gone(view)}) though MariaDB still counts it: look at its sidecar"
     elif not view.present:
         trouble = f"is gone ({gone(view)})"
     elif record is None:
         trouble = "has a key that cannot be read"
+    elif not stale:
+        trouble = ""
     else:
         trouble = f"is silent (key unchanged for {duration(view.age or 0)}{'' if view.leased else ', without a lease'})"
     return Standing(

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from galera_exporter.bootstrap.reading import BootstrapReading
 from galera_exporter.errors import RegistryReason
 from galera_exporter.model import ZERO_UUID, DatabaseReading, NodeRecord, NodeState, RegistryReading
 from galera_exporter.standing import SERVING, Standing, own_standing, standing_of
@@ -54,24 +55,31 @@ class Verdict:
 
 
 def judge(
-    database: DatabaseReading | None, registry: RegistryReading | None, expected: int, *, node: str = ""
+    database: DatabaseReading | None,
+    registry: RegistryReading | None,
+    expected: int,
+    *,
+    node: str = "",
+    bootstrap: BootstrapReading | None = None,
 ) -> Verdict:
     """Judge the cluster from this node's own database and the registry; None where there is no such source.
 
     ``expected`` is the number of nodes that should be; 0: the largest number that any
     source knows. ``node`` is this node's name in the registry; without it (galeractl, from
-    anywhere) the database counts only where the registry cannot be read.
+    anywhere) the database counts only where the registry cannot be read. ``bootstrap`` is this
+    node's part in the bootstrap protocol: what it waits for is said in its stead.
     """
     if registry is not None and not registry.up:
-        own = own_standing(database, None, node or "this node")
+        own = own_standing(database, None, node or "this node", bootstrap)
         return _alone(own, registry, expected or _largest(database, registry, ()))
-    nodes = _standings(database, registry, node)
+    nodes = _standings(database, registry, node, bootstrap)
     target = expected or _largest(database, registry, nodes)
     if not nodes:
         text = "Unknown: the registry has no node of this cluster." if registry else "Unknown: there is no source."
         return Verdict(Level.UNKNOWN, text, (), 0, target)
     serving = sum(each.serves for each in nodes)
-    for danger, evidence in (("split brain suspected", _split(nodes)), ("history lost", _lost(nodes))):
+    split = _split(nodes) or _contradicting(registry)
+    for danger, evidence in (("split brain suspected", split), ("history lost", _lost(nodes))):
         if evidence:
             return Verdict(Level.DOWN, f"Down: {danger}: {_sentence(evidence)}", evidence, serving, target)
     if not serving:
@@ -85,13 +93,20 @@ def judge(
     return Verdict(Level.HEALTHY, _healthy(nodes, registry, target), (), serving, target)
 
 
-def _standings(database: DatabaseReading | None, registry: RegistryReading | None, node: str) -> list[Standing]:
+def _standings(
+    database: DatabaseReading | None, registry: RegistryReading | None, node: str, bootstrap: BootstrapReading | None
+) -> list[Standing]:
     """Return each node once: this one by its database, the others by their keys."""
     if registry is None:
-        own = own_standing(database, None, node or "this node")
+        own = own_standing(database, None, node or "this node", bootstrap)
         return [own] if own else []
-    mine = own_standing(database, next((view for view in registry.view.nodes if view.node == node), None), node)
-    others = [standing_of(view) for view in registry.view.nodes if mine is None or not node or view.node != node]
+    views, reporting = registry.view.nodes, registry.view.reporting
+    mine = own_standing(database, next((view for view in views if view.node == node), None), node, bootstrap)
+    others = [
+        standing_of(view, reports=view.node in reporting)
+        for view in views
+        if mine is None or not node or view.node != node
+    ]
     return [mine, *others] if mine and node else others
 
 
@@ -146,6 +161,12 @@ def _split(nodes: Iterable[Standing]) -> tuple[str, ...]:
         parts = ", ".join(f"{each.name} counts {each.size}" for each in fresh)
         reasons.append(f"Primary nodes form more than one component: {parts}")
     return tuple(reasons)
+
+
+def _contradicting(registry: RegistryReading | None) -> tuple[str, ...]:
+    """Return the nodes that have been Primary in different components for longer than a view change takes."""
+    nodes = registry.view.contradicting if registry is not None else ()
+    return (f"{', '.join(nodes)} are Primary and have named different components for a while",) if nodes else ()
 
 
 def _lost(nodes: Iterable[Standing]) -> tuple[str, ...]:

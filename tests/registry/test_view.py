@@ -230,6 +230,19 @@ def test_where_the_own_view_is_not_known_nothing_is_missing_and_nothing_an_orpha
     assert (view.missing, view.orphans, only(view).in_view) == (None, None, None)
 
 
+def test_nodes_that_report_to_the_bootstrap_are_named(store: Store, tracker: Tracker) -> None:
+    store.beat("db-0")
+    for node in ("db-2", "db-1"):
+        store.put(f"{PREFIX}report/{node}".encode(), b"whatever a later version writes")
+    store.put(f"{PREFIX}bootstrap".encode(), b"{}")
+    tracker.observe(store.read(), 10.0)
+    assert tracker.view_at(10.0).reporting == ("db-1", "db-2")
+    assert tracker.view_at(10.0).foreign == 0
+    store.delete(f"{PREFIX}report/db-1".encode())
+    tracker.observe(store.read(), 11.0)
+    assert tracker.view_at(11.0).reporting == ("db-2",)
+
+
 def test_a_store_that_was_wiped_and_filled_again_is_a_loss_and_a_new_age(store: Store, tracker: Tracker) -> None:
     for _ in range(5):
         store.beat("a")

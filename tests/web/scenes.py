@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
+from galera_exporter.bootstrap.state import Reason, Wait
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.model import (
     ZERO_UUID,
@@ -161,6 +163,22 @@ def datadir(**changes: Any) -> DatadirFacts:
     return replace(usual, **changes)
 
 
+MISSING = Wait(Reason.MISSING, ("galera-2",), "2 of 3 nodes report")
+
+
+def bootstrap(phase: NodePhase = NodePhase.GATE, wait: Wait | None = MISSING, **changes: Any) -> BootstrapReading:
+    usual = BootstrapReading(
+        phase=phase,
+        since=812.0,
+        epoch=4,
+        position=Position(UUID, 1_284_119),
+        boot_id="0b8a6d9e-4b0e-4c57-8a35-6f1f3f1f8c5d",
+        wait=wait,
+        decisions={Action.JOIN: 2, Action.START: 1},
+    )
+    return replace(usual, **changes)
+
+
 def glance(**changes: Any) -> Glance:
     usual = Glance(
         cluster="shop",
@@ -237,6 +255,22 @@ SCENES: dict[str, Glance] = {
     "registry-down": glance(
         registry=unreadable(*(view(name, age=185.0 + index) for index, name in enumerate(NAMES))),
     ),
+    "gate": glance(
+        database=silent(),
+        registry=replace(
+            registry(),
+            view=ClusterView(nodes=tuple(gone(name, age=200.0) for name in NAMES), reporting=NAMES[:2]),
+        ),
+        datadir=datadir(gvwstate_present=False),
+        bootstrap=bootstrap(),
+    ),
+    "gate-passing": glance(
+        database=silent(),
+        registry=replace(registry(), view=ClusterView(reporting=NAMES)),
+        datadir=None,
+        bootstrap=bootstrap(wait=Wait(Reason.BOOTSTRAPPER_STARTING, ("galera-1",)), decisions={}),
+    ),
+    "confirmed": glance(bootstrap=bootstrap(NodePhase.CONFIRMED, None)),
     "alone": glance(registry=None, datadir=None, expected=0),
     "nothing": glance(database=None, registry=None, datadir=None, expected=0, cluster="default/galera"),
     "hostile": glance(
@@ -244,6 +278,7 @@ SCENES: dict[str, Glance] = {
         node=HOSTILE,
         version=HOSTILE,
         database=replace(silent(), detail=HOSTILE * 50),
+        bootstrap=bootstrap(wait=Wait(Reason.ORDER_REFUSED, (HOSTILE, HOSTILE * 9), HOSTILE * 20)),
         registry=registry(
             view(HOSTILE, address=HOSTILE * 30, version=HOSTILE, position=Position(HOSTILE, 5), owner=HOSTILE),
             view("x" * 400, address="y" * 4000, position=Position(ZERO_UUID, -1), leased=False),

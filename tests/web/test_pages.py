@@ -9,8 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenes import HOSTILE, NAMES, SCENES, UUID, database, datadir, glance, gone, registry, sample, view
+from scenes import HOSTILE, NAMES, SCENES, UUID, bootstrap, database, datadir, glance, gone, registry, sample, view
 
+from galera_exporter.bootstrap.reading import NodePhase
+from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.model import ClusterView, Position
 from galera_exporter.web.pages import render_status
 
@@ -119,6 +122,34 @@ def test_trouble_of_the_own_node_is_marked() -> None:
     text = Page(render_status(glance(database=replace(database(), sample=busy), datadir=datadir(gra_log_files=3)))).text
     for words in ("4711 waiting", "pauses writes now", "1 time by hand or backup", "3 failed write sets"):
         assert words in text
+
+
+def test_a_node_in_the_gate_says_what_it_waits_for_and_what_to_do_before_anything_else() -> None:
+    text = Page(render_status(SCENES["gate"])).text
+    for words in (
+        "Waits: a node that may have newer data is missing: galera-2 for 3 min",
+        "2 of 3 nodes report.",
+        WORDS[Reason.MISSING].meaning,
+        WORDS[Reason.MISSING].action,
+        "galeractl explain galeractl force-bootstrap NODE",
+        "Runbook: docs/operations.md#missing",
+        "In the bootstrap last: Synced",
+    ):
+        assert words in text
+    assert text.index("Waits:") < text.index("This node's MariaDB")
+    calm = Page(render_status(SCENES["confirmed"])).text
+    assert "Bootstrap Phase Confirmed for 3 min Epoch 4 Decisions join 2, start 1" in calm
+    assert calm.index("This node's MariaDB") < calm.index("Bootstrap Phase")
+    assert "Bootstrap" not in Page(render_status(SCENES["healthy"])).text
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_and_each_phase_has_its_words_on_the_page(reason: Reason) -> None:
+    text = Page(render_status(glance(bootstrap=bootstrap(wait=Wait(reason, ("galera-1",)))))).text
+    assert WORDS[reason].title in text
+    assert f"docs/operations.md#{reason}" in text
+    for phase in NodePhase:
+        assert "Epoch not known" in Page(render_status(glance(bootstrap=bootstrap(phase, None, epoch=0)))).text
 
 
 def test_a_broken_web_configuration_is_told() -> None:

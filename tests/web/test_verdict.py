@@ -13,6 +13,7 @@ from scenes import (
     OTHER_UUID,
     SCENES,
     UUID,
+    bootstrap,
     database,
     gone,
     record,
@@ -22,6 +23,8 @@ from scenes import (
     view,
 )
 
+from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
+from galera_exporter.bootstrap.state import Reason, Wait
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.model import (
     ZERO_UUID,
@@ -272,6 +275,103 @@ def test_each_state_has_its_sentence(name: str) -> None:
     verdict = judge(own, read, expected, node="galera-0")
     assert verdict.text == text
     assert verdict.level == text.split(":")[0].split(" ")[0].lower()
+
+
+NON_PRIMARY = database(cluster_status=ClusterStatus.NON_PRIMARY, ready=False)
+ALL_GONE = replace(
+    registry(), view=ClusterView(nodes=tuple(gone(name) for name in NAMES), reporting=("galera-0", "galera-1"))
+)
+PARTS: dict[str, tuple[DatabaseReading, RegistryReading | None, BootstrapReading, str]] = {
+    "it waits in the gate": (
+        silent(),
+        ALL_GONE,
+        bootstrap(),
+        (
+            "Down: no node is Primary. galera-0 waits to start: a node that may have newer data is missing (galera-2); "
+            "galera-1 is down and takes part in the bootstrap; galera-2 is gone (key expired 42 s ago)."
+        ),
+    ),
+    "it waits while others serve": (
+        silent(),
+        registry(gone("galera-0"), TRIO[1], TRIO[2]),
+        bootstrap(wait=Wait(Reason.DIVERGED, ("galera-0",), "too far")),
+        (
+            "Degraded: galera-0 waits to start: data are not a part of the cluster's history (galera-0); "
+            "2 of 3 nodes serve."
+        ),
+    ),
+    "etcd is down": (
+        silent(),
+        unreadable(),
+        bootstrap(wait=Wait(Reason.ETCD_UNAVAILABLE)),
+        "Unknown: the registry is unreachable; galera-0 waits to start: etcd does not answer.",
+    ),
+    "its decision is on the way": (
+        silent(),
+        registry(),
+        bootstrap(wait=None),
+        "Down: no node is Primary. galera-0 is about to start.",
+    ),
+    "it joins": (
+        silent(),
+        registry(gone("galera-0"), TRIO[1], TRIO[2]),
+        bootstrap(NodePhase.STARTING, None),
+        "Degraded: galera-0 is starting, to join the Primary component; 2 of 3 nodes serve.",
+    ),
+    "it joins and takes a transfer": (
+        silent(),
+        registry(view("galera-0", **JOINING), TRIO[1], TRIO[2]),
+        bootstrap(NodePhase.STARTING, None),
+        "Degraded: galera-0 is receiving a state transfer; 2 of 3 nodes serve.",
+    ),
+    "Primary, Synced, and not confirmed": (
+        database(cluster_size=1, members=NAMES[:1]),
+        registry(view("galera-0", size=1, members=NAMES[:1])),
+        bootstrap(NodePhase.BOOTSTRAPPING, None),
+        "Down: no node serves. galera-0 is starting a new Primary component, which is not confirmed yet.",
+    ),
+    "a survivor": (
+        NON_PRIMARY,
+        registry(view("galera-0", **LOST), gone("galera-1")),
+        bootstrap(NodePhase.SURVIVOR, Wait(Reason.MISSING, ("galera-2",))),
+        (
+            "Down: no node is Primary. galera-0 is non-Primary and waits: a node that may have newer data is missing "
+            "(galera-2); galera-1 is gone (key expired 42 s ago)."
+        ),
+    ),
+    "a survivor that yields": (
+        NON_PRIMARY,
+        None,
+        bootstrap(NodePhase.SURVIVOR, None),
+        "Down: no node is Primary. galera-0 is non-Primary and offers itself for an election.",
+    ),
+    "confirmed": (
+        database(),
+        registry(*TRIO),
+        bootstrap(NodePhase.CONFIRMED, None),
+        "Healthy: 3 of 3 nodes are Synced in one Primary component.",
+    ),
+    "the wrapper does not run": (
+        silent(),
+        registry(gone("galera-0"), TRIO[1], TRIO[2]),
+        bootstrap(NodePhase.IDLE, None),
+        "Degraded: galera-0 has no usable MariaDB (refused); 2 of 3 nodes serve.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_node_in_the_bootstrap_is_not_down_without_a_word(name: str) -> None:
+    own, read, part, text = PARTS[name]
+    assert judge(own, read, 3, node="galera-0", bootstrap=part).text == text
+
+
+def test_nodes_that_contradict_each_other_for_long_are_a_split_brain() -> None:
+    read = registry(*TRIO)
+    read = replace(read, view=replace(read.view, contradicting=("galera-0", "galera-2")))
+    assert judge(None, read, 3).text == (
+        "Down: split brain suspected: galera-0, galera-2 are Primary and have named different components for a while."
+    )
 
 
 def test_without_a_name_the_registry_alone_speaks_while_it_can_be_read() -> None:

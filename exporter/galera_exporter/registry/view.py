@@ -61,12 +61,15 @@ class Tracker:
         """The last read, decoded: two thirds of the pairs are the same in the next one."""
         self._revision = -1
         self._foreign = 0
+        self._reports = f"{prefix}report/".encode()
+        self._reporting: tuple[str, ...] = ()
         self._suspicion = Suspicion()
 
     def observe(self, found: Range, now: float) -> None:
         """Take in a read of the whole prefix, made at ``now``."""
         live: dict[str, Pair] = {}
         last: dict[str, Pair] = {}
+        reporting: list[str] = []
         foreign = 0
         for pair in found.pairs:
             kind, node = classify(self._prefix, pair.key)
@@ -76,6 +79,8 @@ class Tracker:
                 last[node] = pair
             elif kind is Kind.FOREIGN:
                 foreign += 1
+            elif pair.key.startswith(self._reports):
+                reporting.append(pair.key[len(self._reports) :].decode())
         self._decoded = {
             pair: self._decoded[pair] if pair in self._decoded else decode(pair.value, node)
             for node, pair in (*live.items(), *last.items())
@@ -101,6 +106,7 @@ class Tracker:
         }
         self._foreign = foreign
         self._revision = found.revision
+        self._reporting = tuple(reporting[:MAX_NODES])
         self._suspicion.observe(self._components(now), now)
 
     def view_at(self, now: float, members: frozenset[str] | None = None) -> ClusterView:
@@ -118,6 +124,7 @@ class Tracker:
             missing=None if members is None else len(members - here),
             orphans=None if members is None else sum(view.present and view.in_view is False for view in shown),
             contradicting=self._suspicion.nodes,
+            reporting=self._reporting,
         )
 
     def _components(self, now: float) -> dict[str, tuple[str, int, int]]:

@@ -67,7 +67,10 @@ def render_nodes(registry: RegistryReading | None, database: DatabaseReading | N
         return f"<section><h2>Nodes</h2>{notices or '<p class=soft>No node has registered.</p>'}</section>"
     behind = _behind([view.record for view in views if view.record])
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
-    rows = "".join(_row(view, behind, own=view.node == own, stale=not registry.up) for view in views)
+    asking = registry.view.reporting
+    rows = "".join(
+        _row(view, behind, own=view.node == own, stale=not registry.up, asks=view.node in asking) for view in views
+    )
     return (
         f"<section><h2>Nodes</h2>{notices}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
     )
@@ -82,11 +85,12 @@ def _notices(registry: RegistryReading, now: float) -> Iterable[tuple[Tone, str]
         yield "mute", f"{count} key{'' if count == 1 else 's'} below this cluster's prefix could not be read as a node."
 
 
-def _row(view: NodeView, behind: Callable[[NodeRecord], str], *, own: bool, stale: bool) -> str:
+def _row(view: NodeView, behind: Callable[[NodeRecord], str], *, own: bool, stale: bool, asks: bool) -> str:
     record = view.record
     name = text(view.node) + sub("this node" if own else "")
     if not view.present:
-        state = mark("bad", "Gone") + sub(f"last: {_STATE_NAMES.get(record.state, record.state)}" if record else "")
+        state = mark("fair", "In the bootstrap") if asks else mark("bad", "Gone")
+        state += sub(f"last: {_STATE_NAMES.get(record.state, record.state)}" if record else "")
     elif record is None:
         state = mark("bad", "Unreadable key")
     else:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from galera_exporter.bootstrap.reading import BootstrapReading
 from galera_exporter.model import DatabaseReading, DatadirFacts, RegistryReading
 from galera_exporter.verdict import Level, Verdict, judge
+from galera_exporter.web.bootstrap import render_bootstrap
 from galera_exporter.web.facts import render_database, render_datadir, render_registry
 from galera_exporter.web.markup import Tone, icon, sign, text
 from galera_exporter.web.nodes import render_nodes
@@ -46,6 +48,8 @@ class Glance:
     registry: RegistryReading | None = None
     """None: no registry is configured."""
     datadir: DatadirFacts | None = None
+    bootstrap: BootstrapReading | None = None
+    """None: this node takes no part in the bootstrap protocol."""
     telemetry_path: str = "/metrics"
     reload_ok: bool | None = None
     """Whether the last reading of the web configuration was good; None: there is none."""
@@ -53,13 +57,16 @@ class Glance:
 
 def render_status(glance: Glance) -> str:
     """Return the whole page."""
-    verdict = judge(glance.database, glance.registry, glance.expected, node=glance.node)
+    bootstrap = glance.bootstrap
+    verdict = judge(glance.database, glance.registry, glance.expected, node=glance.node, bootstrap=bootstrap)
     tone = _TONES[verdict.level]
     count = f" {verdict.serving}/{verdict.expected}" if verdict.expected else ""
     moment = datetime.fromtimestamp(glance.now, UTC)
     shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
     title = f"{verdict.level.capitalize()}{count} - {text(glance.cluster)}"
     age = glance.monotonic - glance.database.taken if glance.database else None
+    protocol = render_bootstrap(bootstrap, glance.monotonic) if bootstrap else ""
+    waits = bootstrap is not None and bootstrap.wait is not None
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="refresh" content="{REFRESH}">
@@ -69,10 +76,12 @@ def render_status(glance: Glance) -> str:
 <span class="soft">Galera cluster, seen from {text(glance.node)}</span></p>
 <p class="soft small"><time datetime="{moment.isoformat()}">{shown}</time></p></header>
 <main>{_verdict(verdict, tone)}{_reload_notice(glance.reload_ok)}
+{protocol if waits else ""}
 {render_nodes(glance.registry, glance.database, glance.node, glance.now)}
-<div class="cards">{render_database(glance.database, age)}
-{render_registry(glance.registry, glance.now)}
-{render_datadir(glance.datadir, glance.now)}</div></main>
+<div class="cards"><div class="wide">{render_database(glance.database, age)}
+{"" if waits else protocol}</div>
+<div>{render_registry(glance.registry, glance.now)}
+{render_datadir(glance.datadir, glance.now)}</div></div></main>
 <footer><a href="{text(glance.telemetry_path)}">Metrics</a>
 <a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a>
 <span>galera-exporter {text(glance.version)}</span> <span>Refreshes every {REFRESH} s</span></footer>

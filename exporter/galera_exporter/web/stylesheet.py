@@ -35,6 +35,9 @@ h1{font-size:22px;line-height:1.35;font-weight:650;margin:0;color:var(--ink)}
 .mark{display:inline-flex;gap:6px;align-items:center;padding:1px 9px 1px 7px;border-radius:12px;font-weight:550}
 .mark svg{font-size:12px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;margin-top:16px;padding:16px 20px}
+section>p:not(.notice){margin:0 0 10px;max-width:100ch}
+pre{margin:0 0 10px;padding:8px 12px;border-radius:8px;background:var(--page);font:13px/1.6 ui-monospace,monospace;
+white-space:pre-wrap}
 h2{font-size:16px;margin:0 0 8px;font-weight:650}
 .notice{margin:0 0 10px;color:var(--ink);padding:6px 12px;border-radius:8px}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -54,10 +57,11 @@ tr.gone td,tr.gone th{color:var(--soft)}
 .track i.late{background:var(--fair)}
 .track i.over{background:repeating-linear-gradient(135deg,var(--bad) 0 5px,transparent 5px 8px)}
 main>.notice{margin:16px 0 0}
-.cards{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,1fr);gap:16px;margin-top:16px;align-items:start}
+.cards{display:grid;grid-template-columns:minmax(0,2fr) minmax(0,1fr);gap:16px;margin-top:16px}
+.cards>div{display:flex;flex-direction:column;gap:16px;min-width:0}
 .cards section{margin:0;min-width:0}
-.cards section:first-child{grid-row:span 2;align-self:stretch}
-.cards section:first-child dl{grid-template-columns:minmax(112px,auto) 1fr minmax(112px,auto) 1fr}
+.cards section:last-child{flex:1}
+.wide dl{grid-template-columns:minmax(112px,auto) 1fr minmax(112px,auto) 1fr}
 dl{display:grid;grid-template-columns:minmax(112px,auto) 1fr;gap:6px 16px;margin:0;font-variant-numeric:tabular-nums}
 dt{color:var(--soft)}
 dd{margin:0;min-width:0}
@@ -79,8 +83,7 @@ tbody th{font-size:16px;padding-bottom:4px}
 tbody td{display:grid;grid-template-columns:96px 1fr;gap:12px}
 tbody td::before{content:attr(data-name);color:var(--soft)}
 .age{min-width:0}
-dl,.cards section:first-child dl{grid-template-columns:minmax(96px,auto) 1fr}
+dl,.wide dl{grid-template-columns:minmax(96px,auto) 1fr}
 .cards{grid-template-columns:minmax(0,1fr)}
-.cards section:first-child{grid-row:auto}
 }
 """.strip()

@@ -148,8 +148,7 @@ class Site:
         self.etcd = EtcdCluster(members, root, hosts=etcd_hosts, client=places.get("client", LOOPBACK))
         self._galera = GaleraCluster(3, root, provider_options=QUICK_EVS, hosts=galera_hosts)
         self.pods: tuple[Pod, ...] = tuple(
-            self._pod(node.config, root, flags, (env or {}).get(node.name), endpoints)
-            for node in self._galera.nodes
+            self._pod(node.config, root, flags, (env or {}).get(node.name), endpoints) for node in self._galera.nodes
         )
         peers = ",".join(f"{pod.name}={pod.sidecar.url}" for pod in self.pods)
         for pod in self.pods:
@@ -257,6 +256,10 @@ class Site:
     def put(self, key: str, fields: Record) -> None:
         """Write one key of the cluster."""
         self.etcd.ctl("put", PREFIX + key, stdin=json.dumps(fields))
+
+    def drop(self, key: str) -> None:
+        """Delete one key of the cluster."""
+        self.etcd.ctl("del", PREFIX + key)
 
     @property
     def bootstrap(self) -> Record:

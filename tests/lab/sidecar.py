@@ -54,7 +54,7 @@ class Sidecar:
             **({"etcd.endpoints": ",".join(etcd)} if etcd else {}),
             **(flags or {}),
         }
-        self._env = dict(env or {})
+        self.env = dict(env or {})
         self.process: Process | None = None
         self.set_password(EXPORTER_PASSWORD)
 
@@ -76,7 +76,7 @@ class Sidecar:
     def start(self, timeout: float = 15) -> None:
         """Start it and wait until it listens."""
         with self._host.entered():
-            self.process = Process(self.argv, log=self.log, env=environment(self._env))
+            self.process = Process(self.argv, log=self.log, env=environment(self.env))
         self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
 
     def wait(self, predicate: Callable[[], object], timeout: float, what: str) -> None:

@@ -150,6 +150,7 @@ class Sidecar:
             database=database,
             registry=None if self._heartbeat is None else self._heartbeat.reading(),
             datadir=facts,
+            bootstrap=None if self._coordinator is None else self._coordinator.reading(),
             telemetry_path=config.web.telemetry_path,
             reload_ok=self._reload_ok(),
         )

@@ -19,7 +19,6 @@ from galera_exporter.bootstrap.local import LocalState, Request, confirmed, join
 from galera_exporter.bootstrap.peers import Peers
 from galera_exporter.bootstrap.protocol import decide, registers, supervise
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
-from galera_exporter.bootstrap.records import encode as encode_value
 from galera_exporter.bootstrap.state import (
     Activity,
     Adopt,
@@ -49,12 +48,14 @@ from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import DatabaseReading, NodeRecord, NodeSample, NodeState, Position
 from galera_exporter.node import Node
 from galera_exporter.registry.etcd import Etcd
-from galera_exporter.registry.keyvalue import Operation, Range, delete, put
+from galera_exporter.registry.keyvalue import Operation, Range, put
 from galera_exporter.registry.lease import Lease
-from galera_exporter.registry.records import encode
+from galera_exporter.registry.records import encode, nodes_key
 
 _PROBE = 1.0
 """Seconds that a step waits for the other sidecars."""
+_STRANDED = 10.0
+"""Seconds that Galera may be closed while a server starts or changes its view."""
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class _Boot:
     beat: int = 0
     extended: float = float("-inf")
     stopping: bool = False
+    closed: float | None = None
+    """Since when Galera has no connection."""
     incarnation: str = ""
 
 
@@ -103,6 +106,7 @@ class Coordinator:
         except (OSError, ValueError) as error:
             self._fault = str(error)
         self._boot: _Boot | None = None
+        self._handed = ""
         self._snapshot: Snapshot | None = None
         self._found: Range | None = None
         self._running: Running | None = None
@@ -149,18 +153,15 @@ class Coordinator:
 
     def beside(self, record: NodeRecord, lease: int) -> Sequence[Operation]:
         """Return what is written with the record: membership, and the position of the beat before, which is on disk."""
-        prefix, node, snapshot = self._config.etcd.prefix, record.node, self._snapshot
-        primary = f"{prefix}{txn.PRIMARY}{node}".encode()
-        known = () if snapshot is None else snapshot.revisions
-        if snapshot is None or self._running is None or not registers(self._running, snapshot):
+        snapshot, running = self._snapshot, self._running
+        if snapshot is None or running is None or self._found is None:
             self._record = None
-            return [delete(primary)] if txn.PRIMARY + node in known else []
-        durable, self._record = self._record, record
-        writes = [put(primary, encode_value(self._running.component), lease)]
-        if durable is not None and durable.epoch == record.epoch:
-            writes.append(put(f"{prefix}{txn.NODES}{node}".encode(), encode(durable)))
-        if txn.REPORT + node in known:
-            writes.append(delete(f"{prefix}{txn.REPORT}{node}".encode()))
+            return []
+        prefix = self._config.etcd.prefix
+        _, writes = operations(prefix, txn.Transaction((), txn.beat(running, snapshot)), lease, self._found)
+        durable, self._record = self._record, record if registers(running, snapshot) else None
+        if durable is not None and self._record is not None and durable.epoch == record.epoch:
+            writes.append(put(nodes_key(prefix, record.node), encode(durable)))
         return writes
 
     def leave(self, found: Range | None) -> None:
@@ -177,7 +178,7 @@ class Coordinator:
         wrapper = self._handoff.wrapper()
         if wrapper.phase is WrapperPhase.WAITING:
             request = self._handoff.request()
-            if request is None or request.boot_id != wrapper.boot_id or self._handoff.decided(wrapper.boot_id):
+            if request is None or request.boot_id != wrapper.boot_id or self._decided(wrapper.boot_id):
                 return self._between(wrapper, snapshot)
             return self._gate(request, snapshot)
         reading = self._node.database(self._limit)
@@ -251,6 +252,7 @@ class Coordinator:
         if isinstance(decision, Start):
             fields["lease_seconds"] = self._config.bootstrap.lease
         self._handoff.decide(me.boot_id, fields)
+        self._handed = me.boot_id
         self._journal.carried_out(decision)
         return True
 
@@ -295,8 +297,16 @@ class Coordinator:
             component=(sample.cluster_uuid, sample.conf_id),
             before=boot.before or Position(),
             inconsistent=sample.state is NodeState.INCONSISTENT,
+            stranded=self._stranded(sample, boot),
             history=self._state.history,
         )
+
+    def _stranded(self, sample: NodeSample, boot: _Boot) -> bool:
+        if sample.connected or not boot.boot_id:
+            boot.closed = None
+            return False
+        boot.closed = self._clock() if boot.closed is None else boot.closed
+        return self._clock() - boot.closed >= _STRANDED
 
     def _carry_out(self, decision: RunDecision, running: Running, boot: _Boot, snapshot: Snapshot | None) -> bool:
         match decision:
@@ -372,8 +382,11 @@ class Coordinator:
     # Between the gate and the first answer, and after the end ---------------------------------------
 
     def _between(self, wrapper: Wrapper, snapshot: Snapshot | None) -> bool:
+        if wrapper.phase in {WrapperPhase.NONE, WrapperPhase.PREPARING, WrapperPhase.RECOVERING}:
+            self._journal.stands(NodePhase.IDLE, self._state.epoch, Position(), wrapper.boot_id)
+            return False
         boot = self._boot_of(wrapper)
-        if wrapper.phase in {WrapperPhase.INITIALIZING, WrapperPhase.STARTING, WrapperPhase.WAITING} and boot.boot_id:
+        if wrapper.phase in {WrapperPhase.INITIALIZING, WrapperPhase.STARTING, WrapperPhase.WAITING}:
             phase = NodePhase.STARTING if self._state.confirmed else NodePhase.BOOTSTRAPPING
             self._journal.stands(phase, self._state.epoch, boot.before or Position(), boot.boot_id)
             if snapshot is None:
@@ -398,6 +411,10 @@ class Coordinator:
         if self._write(txn.final(known, snapshot)):
             self._final = boot.boot_id
         return True
+
+    def _decided(self, boot_id: str) -> bool:
+        """Whether this start has its decision, taken by the wrapper or not; the sidecar may have restarted since."""
+        return self._handed == boot_id or self._handoff.decided(boot_id)
 
     # Small things -------------------------------------------------------------------------------
 

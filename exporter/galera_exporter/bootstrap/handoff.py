@@ -71,8 +71,8 @@ class Handoff:
         return parse_request(self._read("request"))
 
     def decided(self, boot_id: str) -> bool:
-        """Whether a decision for this start was handed out, used or not."""
-        return boot_id in {self._read(name).get("boot_id") for name in ("decision", "decision.used")}
+        """Whether a decision for this start lies there and was not taken yet."""
+        return self._read("decision").get("boot_id") == boot_id
 
     def decide(self, boot_id: str, fields: Mapping[str, object]) -> None:
         """Hand out the decision for one start."""

@@ -10,10 +10,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase, action_of
-from galera_exporter.bootstrap.state import Elect, GateDecision, Join, Resign, RunDecision, Start, Stop, Wait
+from galera_exporter.bootstrap.state import Elect, GateDecision, Join, Reason, Resign, RunDecision, Start, Stop, Wait
 from galera_exporter.model import Position
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("galera_exporter.bootstrap")
+
+_PASSING = frozenset(
+    {
+        Reason.REPORTING,
+        Reason.ELECTING,
+        Reason.BOOTSTRAPPER_STARTING,
+        Reason.PRIMARY_STARTING,
+        Reason.NODES_STARTING,
+        Reason.SURVIVORS_STOPPING,
+    }
+)
+"""What is to be expected on the way, and ends by itself."""
 
 
 class Journal:
@@ -44,7 +56,8 @@ class Journal:
         if phase is not before.phase:
             log.info("phase %s (epoch %d, position %s)", phase, epoch, position)
         if wait is not None and not same_wait:
-            log.warning("waits: %s%s%s", wait.reason, _list(wait.nodes), f": {wait.text}" if wait.text else "")
+            level = logging.INFO if wait.reason in _PASSING else logging.WARNING
+            log.log(level, "waits: %s%s%s", wait.reason, _list(wait.nodes), f": {wait.text}" if wait.text else "")
 
     def carried_out(self, decision: GateDecision | RunDecision) -> None:
         """Count and log a decision that took effect."""

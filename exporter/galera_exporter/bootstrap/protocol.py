@@ -132,7 +132,11 @@ def join(case: Case) -> Join | Stop | Wait | None:
         return Wait(Reason.SPLIT_BRAIN, tuple(sorted(peer.node for peer in seen)), "Primary in different epochs")
     if case.me.activity is Activity.SURVIVOR:
         return _rejoin(case.me, max(epochs))
-    return _join(case, max(epochs), history)
+    decision = _join(case, max(epochs), history)
+    turn = None if case.snapshot is None else case.snapshot.joining
+    if isinstance(decision, Join) and turn not in {None, case.me.node}:
+        return Wait(Reason.JOIN_TURN, (str(turn),))
+    return decision
 
 
 def _rejoin(me: Report, cluster: int) -> Stop | Wait:
@@ -435,6 +439,11 @@ def inconsistent(running: Running, _snapshot: Snapshot | None) -> Stop | None:
     return Stop("its data differ from the others'", taint=True) if running.inconsistent else None
 
 
+def stranded(running: Running, _snapshot: Snapshot | None) -> Stop | None:
+    """Galera gave up, as after a state transfer that failed: the server runs on and never joins again by itself."""
+    return Stop("Galera has closed its connection to the group and does not come back") if running.stranded else None
+
+
 def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep | None:
     """A Primary component runs that etcd does not know: etcd was wiped, or this is the first sidecar here."""
     if snapshot is None or not running.synced or undefined(running.position.uuid):
@@ -471,6 +480,7 @@ def newer_epoch(running: Running, snapshot: Snapshot | None) -> Relabel | Stop |
 
 RUN: Final[tuple[Callable[[Running, Snapshot | None], RunDecision | None], ...]] = (
     inconsistent,
+    stranded,
     without_primary,
     own_confirmation,
     unknown_to_etcd,

@@ -29,6 +29,7 @@ from galera_exporter.bootstrap.state import (
     Purpose,
     Report,
     Rule,
+    Turn,
     View,
 )
 from galera_exporter.model import NodeRecord, Position
@@ -38,7 +39,7 @@ MAX_EPOCH: Final = 2**31 - 1
 """More elections than there ever will be; the next number must be writable too."""
 
 
-def encode(value: Bootstrap | Epoch | Report | Component | Order | str) -> bytes:
+def encode(value: Bootstrap | Epoch | Report | Component | Turn | Order | str) -> bytes:
     """Return the value of a key of the protocol: one JSON object. A text is the reason of a hold."""
     fields: dict[str, Any]
     match value:
@@ -56,6 +57,8 @@ def encode(value: Bootstrap | Epoch | Report | Component | Order | str) -> bytes
                 "lossy": value.lossy,
                 "by": value.by,
             }
+        case Turn():
+            fields = {"node": value.node}
         case str():
             fields = {"reason": value}
         case (uuid, conf_id):
@@ -101,6 +104,11 @@ def decode_order(value: bytes, token: str) -> Order | None:
         ),
     )
     return found if found is not None and found.token == token else None
+
+
+def decode_turn(value: bytes) -> Turn | None:
+    """Return whose turn it is to join, None where it cannot be read."""
+    return read(value, lambda fields: Turn(fields.name("node")))
 
 
 def decode_hold(value: bytes) -> str | None:

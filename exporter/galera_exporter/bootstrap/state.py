@@ -82,6 +82,7 @@ class Reason(StrEnum):
     SPLIT_BRAIN = "split_brain"
     PRIMARY_STARTING = "primary_starting"
     PRIMARY_UNREACHABLE = "primary_unreachable"
+    JOIN_TURN = "join_turn"
     REPORTING = "reporting"
     ELECTING = "electing"
     BOOTSTRAPPER_STARTING = "bootstrapper_starting"
@@ -196,6 +197,13 @@ class LastKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """The key ``join/turn``: who joins now. One at a time: each change of the view disturbs the transfers under way."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """The key ``override/<token>``: an operator's order, used once."""
 
@@ -218,6 +226,8 @@ class Snapshot:
     """Nodes whose key says: Primary, in the newest confirmed epoch; with their view."""
     owners: Mapping[str, str] = field(default_factory=dict)
     """Who holds the leased keys of a node."""
+    joining: str | None = None
+    """Whose turn it is to join."""
     hold: str | None = None
     """Why automatic elections are frozen."""
     orders: tuple[Order, ...] = ()
@@ -263,6 +273,8 @@ class Running:
     """Its position when its label last was right for certain; undefined where all its data came by state transfer."""
     inconsistent: bool = False
     """Galera found that its data differ from the others'."""
+    stranded: bool = False
+    """Galera has closed its connection for a while: it does not try again by itself."""
     history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 

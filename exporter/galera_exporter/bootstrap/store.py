@@ -15,6 +15,7 @@ from galera_exporter.bootstrap.records import (
     decode_hold,
     decode_order,
     decode_report,
+    decode_turn,
     encode,
     last_known,
 )
@@ -28,6 +29,7 @@ from galera_exporter.bootstrap.transactions import (
     OVERRIDE,
     PRIMARY,
     REPORT,
+    TURN,
     Drop,
     NoneBelow,
     Transaction,
@@ -58,6 +60,7 @@ def snapshot_of(prefix: str, found: Range) -> Snapshot:
     orders = _readable(values, OVERRIDE, decode_order)
     bootstrap = decode_bootstrap(values[BOOTSTRAP]) if BOOTSTRAP in values else None
     hold = decode_hold(values[HOLD]) if HOLD in values else None
+    turn = decode_turn(values[TURN]) if TURN in values else None
     readable = {
         *(f"{PRIMARY}{node}" for node in primary),
         *(f"{HISTORY}{number}" for number in epochs),
@@ -75,6 +78,7 @@ def snapshot_of(prefix: str, found: Range) -> Snapshot:
         nodes={node: last_known(record) for node, record in nodes.items()},
         primary=primary,
         owners={node: value.owner for folder in (reports, live) for node, value in folder.items()},
+        joining=None if turn is None else turn.node,
         hold=hold,
         orders=tuple(orders[token] for token in sorted(orders)),
         revisions={name: pair.mod_revision for name, pair in keys.items()},

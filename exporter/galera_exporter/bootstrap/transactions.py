@@ -11,6 +11,7 @@ from typing import Final
 
 from galera_exporter.bootstrap.lineage import History
 from galera_exporter.bootstrap.local import KEPT, LocalState
+from galera_exporter.bootstrap.protocol import registers
 from galera_exporter.bootstrap.state import (
     Activity,
     Adopt,
@@ -24,8 +25,10 @@ from galera_exporter.bootstrap.state import (
     Order,
     Phase,
     Report,
+    Running,
     Snapshot,
     Start,
+    Turn,
 )
 
 LIVE: Final = "live/"
@@ -37,8 +40,9 @@ OVERRIDE: Final = "override/"
 USED: Final = "override-used/"
 BOOTSTRAP: Final = "bootstrap"
 HOLD: Final = "hold"
+TURN: Final = "join/turn"
 
-Value = Bootstrap | Epoch | Report | LastKnown | Component | Order | str
+Value = Bootstrap | Epoch | Report | LastKnown | Component | Turn | Order | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ def publish(report: Report, snapshot: Snapshot) -> Transaction:
     past = [PRIMARY] if report.activity is Activity.SURVIVOR else [PRIMARY, LIVE]
     changes: list[Put | Drop] = [Put(key, report, leased=True)]
     changes += [Drop(folder + report.node) for folder in past if folder + report.node in snapshot.revisions]
+    if report.activity is Activity.GATE and snapshot.joining == report.node:
+        changes.append(Drop(TURN))
     return Transaction((unchanged(snapshot, key),), tuple(changes))
 
 
@@ -113,6 +119,8 @@ def begin(decision: Start | Join, report: Report, snapshot: Snapshot) -> Transac
     if known is not None:
         changes.append(Put(last, replace(known, final=False)))
     if isinstance(decision, Join):
+        guards.append(unchanged(snapshot, TURN))
+        changes.append(Put(TURN, Turn(report.node), leased=True))
         changes += _used(snapshot, decision.order)
     return Transaction(tuple(guards), tuple(changes))
 
@@ -129,6 +137,19 @@ def confirm(decision: Confirm, snapshot: Snapshot, uuid: str, component: Compone
         Drop(REPORT + epoch.node),
     )
     return Transaction((unchanged(snapshot, BOOTSTRAP),), changes)
+
+
+def beat(running: Running, snapshot: Snapshot) -> tuple[Put | Drop, ...]:
+    """Return what a running node writes at each beat beside what it knows of itself: whether it is a member."""
+    node = running.node
+    if not registers(running, snapshot):
+        return (Drop(PRIMARY + node),) if PRIMARY + node in snapshot.revisions else ()
+    changes: list[Put | Drop] = [Put(PRIMARY + node, running.component, leased=True)]
+    if REPORT + node in snapshot.revisions:
+        changes.append(Drop(REPORT + node))
+    if running.synced and snapshot.joining == node:
+        changes.append(Drop(TURN))
+    return tuple(changes)
 
 
 def resign(bootstrap: Bootstrap, snapshot: Snapshot) -> Transaction:

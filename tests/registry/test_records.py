@@ -160,7 +160,8 @@ def test_each_key_is_told_by_its_folder(node: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rest", ["bootstrap", "hold", "history/7", "primary/db-0", "report/db-0", "override/x", "override-used/x"]
+    "rest",
+    ["bootstrap", "hold", "history/7", "primary/db-0", "report/db-0", "override/x", "override-used/x", "join/turn"],
 )
 def test_keys_of_the_bootstrap_protocol_are_not_foreign(rest: str) -> None:
     assert classify(PREFIX, f"{PREFIX}{rest}".encode()) == (Kind.OTHER, "")

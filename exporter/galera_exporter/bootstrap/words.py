@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason, Rule, Wait
 
 NODE: Final = "NODE"
 """Stands in a command for the name of a node."""
@@ -41,10 +41,11 @@ WORDS: Final[Mapping[Reason, Words]] = {
         command="galeractl etcd-health",
     ),
     Reason.UNREADABLE_RECORD: Words(
-        title="a key in etcd cannot be read",
-        meaning="A key that decides elections was written by a newer version of the sidecar, or by hand. "
-        "What it says is not guessed at.",
-        action="Bring all sidecars to the newest version that is in use. Remove a key only if it was written by hand.",
+        title="a record cannot be read",
+        meaning="A key of etcd that decides elections, or the node's own state.json, was written by a newer version "
+        "of the sidecar, by hand, or was damaged. What it says is not guessed at.",
+        action="Bring all sidecars to the newest version that is in use. Remove a key only if it was written by hand. "
+        "A damaged state.json may be moved away: the node's data then count as unknown, and wait to be discarded.",
         command="galeractl explain",
     ),
     Reason.DUPLICATE_IDENTITY: Words(
@@ -76,6 +77,15 @@ WORDS: Final[Mapping[Reason, Words]] = {
         action="Check the network between the nodes: the ports of Galera (4567, 4568, 4444) and of the sidecars "
         "(10104). Keys of nodes that died end with their lease, 10 s later.",
         command="galeractl status",
+    ),
+    Reason.JOIN_TURN: Words(
+        title="another node joins first",
+        meaning="Nodes join one at a time: each one that comes changes the view, and disturbs the state transfers "
+        "that are under way.",
+        action="Wait until that node is Synced: a full state transfer takes as long as copying its data does. "
+        "If that node hangs, look at its MariaDB log; its turn ends with its lease when it is stopped.",
+        command="galeractl explain --watch",
+        passes=True,
     ),
     Reason.REPORTING: Words(
         title="its report is being written",
@@ -190,6 +200,17 @@ WORDS: Final[Mapping[Reason, Words]] = {
         command=f"galeractl force-bootstrap {NODE}",
     ),
 }
+
+RULES: Final[Mapping[Rule, str]] = {
+    Rule.INITIAL: "all nodes were empty",
+    Rule.ALL: "all nodes had reported",
+    Rule.LAST: "it was the last to leave, in order",
+    Rule.FINAL: "those who were away had ended in order, not beyond it",
+    Rule.TAKEOVER: "the node elected before had vanished, and this one had all that it had",
+    Rule.ORDER: "an operator ordered it",
+    Rule.ADOPTED: "its Primary component ran before etcd knew of it",
+}
+"""Why a node could be elected."""
 
 
 def headline(wait: Wait) -> str:

@@ -26,7 +26,7 @@ MAX_MEMBERS: Final = 128
 LIVE: Final = "live/"
 NODES: Final = "nodes/"
 
-_OTHERS: Final = ("history/", "primary/", "report/", "override/", "override-used/")
+_OTHERS: Final = ("history/", "primary/", "report/", "override/", "override-used/", "join/")
 _SINGLE: Final = frozenset({"bootstrap", "hold"})
 """Keys of the bootstrap protocol, which share the prefix. A sidecar knows them whether or not it takes part."""
 

@@ -184,42 +184,35 @@ def test_16_a_minority_that_restarts_behind_a_partition_waits_and_the_majority_s
 
 
 @pytest.fixture(scope="module")
-def clocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file that says by how much the clock of a node is wrong."""
-    return tmp_path_factory.mktemp("clock") / "offset"
-
-
-@pytest.fixture(scope="module")
-def wrong(clocks: Path) -> Iterator[Site]:
-    """A site, the wall clock of whose last pod follows the file; its monotonic clock is right."""
-    clocks.parent.parent.chmod(0o755)
-    clocks.parent.chmod(0o755)
-    clocks.write_text("+0\n")
-    env = {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(clocks),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
+def wrong() -> Iterator[tuple[Site, Path]]:
+    """A site, and the file that the wall clock of its last pod follows; its monotonic clock is right."""
     with scratch() as folder:
+        clock = folder / "clock"
+        clock.write_text("+0\n")
+        env = {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
         made = Site(folder, env={"galera-2": env})
         try:
-            yield made
+            yield made, clock
         finally:
             made.close()
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed: make setup does it")
-def test_29_a_clock_that_jumps_by_an_hour_changes_nothing(wrong: Site, clocks: Path) -> None:
-    wrong.bring_up()
-    scenario = Scenario(wrong)
-    site, pods = wrong, wrong.pods
+def test_29_a_clock_that_jumps_by_an_hour_changes_nothing(wrong: tuple[Site, Path]) -> None:
+    site, clock = wrong
+    site.bring_up()
+    scenario = Scenario(site)
+    pods = site.pods
     try:
         writer = scenario.write()
         before, running, failures = site.bootstrap["epoch"], [node.state.pid for node in site.nodes], writer.failures
         for hours in (1, -1):
-            clocks.write_text(f"{hours:+d}h\n")
+            clock.write_text(f"{hours:+d}h\n")
             seen = pods[2].node.sql("SELECT UNIX_TIMESTAMP(SYSDATE()) AS now")[0]["now"]
             assert abs(float(seen) - time.time() - 3600 * hours) < 60, "the fault took effect"
             stays_so(lambda: all(pod.confirmed for pod in pods), 2 * TTL, "all are confirmed")
@@ -229,7 +222,7 @@ def test_29_a_clock_that_jumps_by_an_hour_changes_nothing(wrong: Site, clocks: P
         assert (site.bootstrap["epoch"], [node.state.pid for node in site.nodes]) == (before, running)
         ended = scenario.outage()
         site.start()
-        clocks.write_text("+1h\n")
+        clock.write_text("+1h\n")
         site.wait_serving()
         check_elected_once(site, ended, "A")
         scenario.check()

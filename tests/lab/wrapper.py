@@ -34,7 +34,7 @@ INIT_SQL = "".join(
 WRAPPER = Path(__file__).parents[2] / "charts" / "galera" / "files" / "galera-start.sh"
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
-# A container platform: what ends without having been asked to is started again.
+# A container platform: what ends without having been asked to is started again, and no process of it lives on.
 _PLATFORM = """\
 backoff=$1; shift
 trap 'asked=1; kill -TERM "$pid" 2>/dev/null' TERM
@@ -42,6 +42,7 @@ asked=
 while :; do
   "$@" & pid=$!
   while wait "$pid"; status=$?; kill -0 "$pid" 2>/dev/null; do :; done
+  for left in $(pgrep -g "$$"); do [ "$left" = "$$" ] || kill -KILL "$left" 2>/dev/null; done
   [ "$asked" ] && exit "$status"
   echo "[platform] the container ended with status $status: again in $backoff s"
   sleep "$backoff" & wait "$!"

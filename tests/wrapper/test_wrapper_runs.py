@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -238,11 +237,8 @@ def test_a_server_that_is_shut_down_by_sql_ends_the_wrapper_with_status_0(runnin
 
 
 def test_a_server_that_cannot_start_gives_its_status(stopped: Decider) -> None:
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", stopped.node.port))
-        stranger.listen()
-        stopped.node.start()
-        stopped.bootstrap(stopped.request()["position"])
-        assert ended(stopped.node) == 1
+    stopped.node.start()
+    stopped.join(stopped.request()["position"])  # there is no other node, and without a decision no new cluster
+    assert ended(stopped.node) == 1
+    assert "No address to connect" in text(stopped.node.log)
     assert stopped.node.state.text == "mariadbd ended with status 1"

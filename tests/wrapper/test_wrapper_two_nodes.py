@@ -96,14 +96,25 @@ def test_a_fresh_join_takes_an_sst_though_innodb_has_a_position_and_a_crash_befo
     second.join(fresh=True)
     node.wait_phase("starting")
     wait_until((node.datadir / "sst_in_progress").exists, 20, "the SST begins", [node.log], 0.01)
-    assert node.process is not None
-    node.process.signal(signal.SIGTERM)
-    node.process.wait(30)
+    node.kill()
     node.start()
     request = second.request()
-    assert (request["sst_interrupted"], request["grastate"]) != ("0", "ok")
+    assert (request["data"], request["sst_interrupted"], request["grastate"]) == ("data", "1", "corrupt")
     second.join(request["position"], fresh=True)
     node.wait_synced(60)
     assert transfer(second) == "SST"
     assert caught_up(pair)
     assert (node.state_dir / "grastate.dat.discarded").exists()
+
+
+def test_sigterm_within_an_sst_does_not_wait_for_its_end(pair: tuple[Decider, Decider]) -> None:
+    _, second = pair
+    node = second.node
+    node.start()
+    second.request()
+    second.join(fresh=True)
+    wait_until((node.datadir / "sst_in_progress").exists, 20, "the SST begins", [node.log], 0.01)
+    assert node.process is not None
+    node.process.signal(signal.SIGTERM)
+    assert node.process.wait(20) == 128 + signal.SIGKILL
+    assert node.state.exit == 128 + signal.SIGKILL

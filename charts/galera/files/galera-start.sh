@@ -12,39 +12,42 @@ set -u
 export LC_ALL=C.UTF-8 # *.sql in the order of their bytes
 
 readonly handoff=${GALERA_HANDOFF_DIR-} state=${GALERA_STATE_DIR-} datadir=${GALERA_DATADIR:-/var/lib/mysql}
-readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup}
+readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup} server=("$@")
 readonly recover_seconds=${GALERA_RECOVER_SECONDS:-3600} # InnoDB may have much to redo
-readonly server=("$@")
 # In the data directory, so that it shares the fate of the data it speaks of: a lost volume takes it along, and so
 # does an SST. It is there from before the first file until etcd has confirmed the cluster: system tables without
 # a cluster are worth nothing, and the next start must be free to make them anew or to join another's cluster.
 readonly marker=$datadir/init-incomplete
-readonly ZERO=00000000-0000-0000-0000-000000000000
-readonly UUID='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+readonly ZERO=00000000-0000-0000-0000-000000000000 UUID='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
-declare -A got             # what take() read
-boot=none                  # id of this start
-child=0 status=0           # our running child, and how the last one ended
-temporary=0                # the server that runs the init SQL
+declare -A got              # what take() read
+boot=none                   # id of this start
+child=0 status=0            # our running child; how the last one ended
+asked='' deadline=''        # when the child was asked to end, and when it is killed, on the clock of now()
+temporary=0 pace=0.2        # the server that runs the init SQL; seconds between two looks at things
 ending='' again='' stale='' # why the child is ended: a signal to us; an order; a lease that was not renewed
-deadline=''                # when the child is killed, on the clock of now()
 
 exec {pipe}<> <(:) # nobody writes to it: a read with a timeout is a sleep that needs no process
-trap 'ending=TERM' TERM INT QUIT # mariadbd ignores INT; all three mean: shut down in order
+trap 'ending=1' TERM INT QUIT # mariadbd ignores INT; all three mean: shut down in order
 trap : HUP
 
 log() { printf '%(%F %T)T [galera-start] %s\n' -1 "$*" >&2; }
-tick() { read -rt 0.2 -u "$pipe" || :; }
-
+tick() { read -rt "$pace" -u "$pipe" || :; }
 # Whole seconds that only grow. SECONDS of bash follows the wall clock, which jumps.
 now() { read -r now _ </proc/uptime && now=${now%.*}; }
 
-# Writes a file, whole or not at all, also when the power fails. The sidecar may be another user of our group.
-keep() { # file line...
-  (umask 027 && printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}") || {
-    log "cannot write $1"
-    return 1
-  }
+keep() { # file line...: written whole or not at all, also when the power fails; our group may read it
+  (umask 027 && printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}") && return
+  log "cannot write $1"
+  return 1
+}
+
+take() { # file: its lines into got; an absent file has none
+  local line
+  got=()
+  { while read -r line || [[ $line ]]; do
+    [[ ! $line =~ ^([a-z_]+)=(.*)$ ]] || got[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
+  done <"$1"; } 2>/dev/null
 }
 
 tell() { # phase text [exit status]
@@ -59,66 +62,52 @@ finish() { # status text
 }
 
 leave_if_asked() { [[ ! $ending ]] || finish 0 'asked to end before MariaDB was started'; }
-
-take() { # file: its lines into got; an absent file has none
-  local line
-  got=()
-  { while read -r line || [[ $line ]]; do
-    [[ ! $line =~ ^([a-z_]+)=(.*)$ ]] || got[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
-  done <"$1"; } 2>/dev/null
-}
-
-end_child() { kill -TERM "$child" 2>/dev/null; }
+end_child() { asked=$now && kill -TERM "$child" 2>/dev/null; }
 end_child_soon() { end_child && deadline=$((now + 10)); }
 
-# Waits for the child to end and sets status; "$2" is called at each tick. What becomes of the child when we are
-# asked to end: wait (it is not told), end_child, or end_child_soon.
+# Waits for the child to end and sets status; "$2" is called at each tick. "$1", called when we are asked to end, says
+# what becomes of the child.
 attend() {
   local told=''
   while kill -0 "$child" 2>/dev/null; do
     now
-    if [[ $ending && ! $told ]]; then
-      told=1
-      [[ $1 == wait ]] || "$1"
-    fi
+    [[ ! $ending || $told ]] || { told=1 && "$1"; }
+    [[ ! $asked ]] || ((now - asked < 5)) || end_child # mariadbd loses a SIGTERM while it connects or takes an SST
     [[ ! $deadline ]] || ((now < deadline)) || kill -KILL "$child" 2>/dev/null
     ${2:+"$2"}
     tick
   done
   { wait "$child"; } 2>/dev/null # bash would report a signal on stderr; our own text does
-  status=$? child=0 deadline=''
+  status=$? child=0 asked='' deadline=''
 }
 
 check() {
-  local directory file program settings name value provider=none served='' sst_programs
-  for directory in "$handoff" "$state" "$datadir"; do
-    [[ -d $directory && -w $directory && -x $directory ]] || finish 78 \
-      "not a directory that user $(id -u) can write: '$directory' (GALERA_HANDOFF_DIR, GALERA_STATE_DIR, GALERA_DATADIR)"
+  local entry settings name value provider=none served=''
+  for entry in "$handoff" "$state" "$datadir"; do
+    [[ -d $entry && -w $entry && -x $entry ]] || finish 78 "user $(id -u) cannot write the directory '$entry':\
+ see GALERA_HANDOFF_DIR, GALERA_STATE_DIR, GALERA_DATADIR"
   done
-  for file in "$datadir"/{mysql,ibdata1,grastate.dat}; do
-    [[ ! -e $file || -w $file ]] || finish 78 \
-      "$file belongs to $(stat -c '%U:%G (%u:%g), mode %a' "$file"); user $(id -u) cannot write it: chown -R $datadir"
+  for entry in "$datadir"/{mysql,ibdata1,grastate.dat}; do
+    [[ ! -e $entry || -w $entry ]] || finish 78 "user $(id -u) cannot write $entry, which belongs to\
+ $(stat -c '%U:%G (%u:%g), mode %a' "$entry"): chown -R $datadir"
   done
-  case $sst_method in
-  mariabackup) sst_programs=(mariadb-backup:mariabackup socat) ;;
-  rsync*) sst_programs=(rsync) ;;
-  *) sst_programs=() ;;
-  esac
-  for program in "${server[0]}" mariadb:mysql mariadb-install-db:mysql_install_db "wsrep_sst_$sst_method" "${sst_programs[@]}"; do
-    command -v "${program%:*}" "${program#*:}" >/dev/null || finish 78 "no program ${program/:/ or } in PATH"
+  set -- "${server[0]}" mariadb:mysql mariadb-install-db:mysql_install_db "wsrep_sst_$sst_method"
+  case $sst_method in mariabackup) set -- "$@" mariadb-backup:mariabackup socat ;; rsync*) set -- "$@" rsync ;; esac
+  for name; do
+    command -v "${name%:*}" "${name#*:}" >/dev/null || finish 78 "no program ${name/:/ or } in PATH"
   done
   settings=$("${server[@]}" --verbose --help 2>&1) ||
-    finish 78 "mariadbd does not accept its options: $(grep -m 3 -F ERROR <<<"$settings")"
+    finish 78 "mariadbd does not accept its options: $(printf '%s' "$settings" | grep -m 3 -F ERROR)"
   while read -r name value; do
     case $name in wsrep-provider) provider=$value ;; datadir) served=$value ;; esac
-  done <<<"$settings"
-  [[ -r $provider ]] || finish 78 \
-    "wsrep_provider is '$provider', which is no file: set it to libgalera_smm.so; packages galera-4, mariadb-server-galera"
+  done < <(printf '%s\n' "$settings")
+  [[ -r $provider ]] || finish 78 "wsrep_provider is '$provider', which is no file: set it to libgalera_smm.so;\
+ packages galera-4, mariadb-server-galera"
   [[ $served -ef $datadir ]] || finish 78 "mariadbd's datadir is '$served', GALERA_DATADIR is '$datadir'"
   wsrep_provider=$provider
 }
 
-# Galera writes gvwstate.dat, synchronously, at each Primary view, and removes it in an orderly stop. The copy outlives both.
+# Galera writes gvwstate.dat, synchronously, at each Primary view, and removes it in an orderly stop: a copy stays.
 keep_view() {
   local text=''
   { read -rd '' text <"$datadir/gvwstate.dat"; } 2>/dev/null
@@ -127,7 +116,7 @@ keep_view() {
   view_text=$text
 }
 
-read_view() { # last-view: own_uuid, view_seq, view
+read_view() { # of the copy: own_uuid, view_seq, view
   local name first third
   own_uuid='' view_seq=-1 view=''
   while read -r name first _ third; do
@@ -141,15 +130,14 @@ read_view() { # last-view: own_uuid, view_seq, view
 
 read_grastate() { # grastate, uuid, seqno, safe
   local name value
-  grastate=absent uuid='' seqno='' safe=0
+  grastate=absent uuid='' seqno=-1 safe=0
   [[ -e $datadir/grastate.dat ]] || return 0
   while read -r name value; do
-    value=${value%$'\r'}
     case $name in uuid:) uuid=$value ;; seqno:) seqno=$value ;; safe_to_bootstrap:) safe=$value ;; esac
-  done < <(tr -d '\0' <"$datadir/grastate.dat")
+  done < <(tr -d '\0\r' <"$datadir/grastate.dat")
   grastate=ok
   if [[ ! $uuid =~ ^$UUID$ || ! $seqno =~ ^(-1|[0-9]{1,19})$ || ! $safe =~ ^[01]$ ]]; then
-    grastate=unreadable uuid='' seqno='' safe=0
+    grastate=unreadable uuid='' seqno=-1 safe=0
   elif [[ $uuid == "$ZERO" && $data == data ]]; then
     grastate=corrupt
   fi
@@ -160,17 +148,11 @@ prepare() {
   check
   rm -f "$handoff"/{request,decision,decision.used,order,lease} # of an earlier start
   tell preparing 'looks at the data directory'
-  if [[ -e $marker ]]; then
-    data=incomplete
-  elif [[ -e $datadir/mysql || -e $datadir/ibdata1 ]]; then
-    data=data
-  else
-    data=empty
-  fi
+  data=empty sst_interrupted=0 view_text=''
+  [[ ! -e $datadir/mysql && ! -e $datadir/ibdata1 ]] || data=data
+  [[ ! -e $marker ]] || data=incomplete
   # Not wsrep_sst.pid, nor xtrabackup_*: a donor that crashed leaves them too, and its data are good.
-  sst_interrupted=0
   [[ ! -e $datadir/sst_in_progress && ! -e $datadir/.sst ]] || sst_interrupted=1
-  view_text=''
   keep_view
   [[ ! -e $datadir/gvwstate.dat || $view_text ]] || log 'gvwstate.dat is not whole and is thrown away'
   rm -f "$datadir/gvwstate.dat" # with it Galera would restore the view by itself, whatever etcd knows
@@ -179,32 +161,31 @@ prepare() {
 }
 
 recover() {
+  local log_file=$state/recover.log line
   position=$ZERO:-1 source=none
-  if [[ $data == data && $grastate == ok && $seqno != -1 ]]; then
+  [[ $data == data ]] || return 0
+  if [[ $grastate == ok && $seqno != -1 ]]; then
     position=$uuid:$seqno source=grastate
-  elif [[ $data == data && -e $datadir/mysql ]]; then
-    local log_file=$state/recover.log line
+  elif [[ -e $datadir/mysql ]]; then # without, mariadbd would make InnoDB's files and find nothing
     tell recovering 'runs mariadbd --wsrep-recover'
     rm -f "$log_file"
-    # Without these three it would skip the recovery. It must not listen: a probe could take it for the server.
-    "${server[@]}" --wsrep-recover --wsrep-on=ON --wsrep-provider="$wsrep_provider" --wsrep-cluster-address=gcomm://localhost \
-      --skip-networking --socket="$handoff/recover.sock" --log-error="$log_file" {pipe}<&- &
+    # Without the wsrep options it would skip the recovery. It must not listen: a probe could take it for the server.
+    "${server[@]}" --wsrep-recover --wsrep-on=ON --wsrep-provider="$wsrep_provider" --skip-networking \
+      --wsrep-cluster-address=gcomm://localhost --socket="$handoff/recover.sock" --log-error="$log_file" {pipe}<&- &
     child=$!
     now
     deadline=$((now + recover_seconds))
     attend end_child_soon
     leave_if_asked
     while read -r line; do # a position may carry a GTID behind a comma
-      [[ ! $line =~ WSREP:\ Recovered\ position:\ ($UUID):(-?[0-9]{1,19}) ]] || {
-        position=${BASH_REMATCH[1]}:${BASH_REMATCH[3]} source=recover
-        log "${BASH_REMATCH[0]}"
-      }
+      [[ $line =~ WSREP:\ Recovered\ position:\ ($UUID):(-?[0-9]{1,19}) ]] || continue
+      position=${BASH_REMATCH[1]}:${BASH_REMATCH[3]} source=recover
+      log "${BASH_REMATCH[0]}"
     done < <(cat "$log_file" 2>/dev/null)
-    if [[ $status != 0 || $source == none ]]; then
-      position=$ZERO:-1 source=none
-      log "mariadbd --wsrep-recover ended with status $status and gave no position; the end of $log_file:"
-      tail -n 50 "$log_file" >&2
-    fi
+    [[ $status != 0 || $source == none ]] || return 0
+    position=$ZERO:-1 source=none
+    log "mariadbd --wsrep-recover ended with status $status and gave no position; the end of $log_file:"
+    tail -n 50 "$log_file" >&2
   fi
 }
 
@@ -221,10 +202,7 @@ await_decision() {
   until [[ -e $handoff/decision ]] && decided; do
     leave_if_asked
     now
-    if ((now - spoken >= 30)); then
-      log "$text"
-      spoken=$now
-    fi
+    ((now - spoken < 30)) || { log "$text" && spoken=$now; }
     tick
   done
 }
@@ -235,12 +213,14 @@ decided() {
   take "$handoff/decision.used"
   action=${got[action]-} start_position=${got[position]-} lease_seconds=${got[lease_seconds]-}
   initialize=${got[initialize]-0} fresh=${got[fresh]-0}
+  local text="$action epoch=${got[epoch]-} position=${start_position:-none} initialize=$initialize fresh=$fresh"
   if [[ ${got[boot_id]-} != "$boot" || ${got[version]-} != 1 ]]; then
     log "ignored a decision for another start (${got[boot_id]-none})"
-  elif [[ ! $action:$lease_seconds =~ ^(join:.*|bootstrap:[1-9][0-9]{0,5})$ || ! $start_position =~ ^($UUID:[0-9]{1,19})?$ ]]; then
-    log "ignored a decision that makes no sense: action=$action position=$start_position lease_seconds=$lease_seconds"
+  elif [[ ! $action:$lease_seconds =~ ^(join:.*|bootstrap:[1-9][0-9]{0,5})$ ||
+    ! $start_position =~ ^($UUID:[0-9]{1,19})?$ ]]; then
+    log "ignored a decision that makes no sense: $text lease_seconds=$lease_seconds"
   else
-    log "decision: $action epoch=${got[epoch]-} position=${start_position:-none} initialize=$initialize fresh=$fresh"
+    log "decision: $text"
     return 0
   fi
   return 1
@@ -249,10 +229,7 @@ decided() {
 wipe() { # all of the data directory but the marker and a file system's own folder
   local entry
   for entry in "$datadir"/* "$datadir"/.[!.]*; do
-    case $entry in
-    "$marker" | */lost+found | "$datadir/*" | "$datadir/.[!.]*") ;; # the last two: nothing matched
-    *) rm -rf -- "$entry" || finish 78 "cannot remove $entry" ;;
-    esac
+    [[ $entry == "$marker" || $entry == */lost+found ]] || rm -rf -- "$entry" || finish 78 "cannot remove $entry"
   done
 }
 
@@ -262,15 +239,14 @@ initialize() {
   tell initializing 'makes the system tables'
   user=$(id -un) || finish 78 "user $(id -u) has no name in /etc/passwd; the administrator's account needs one"
   { : >"$marker" && sync "$marker" "$datadir"; } || finish 78 "cannot write $marker"
-  wipe
+  [[ $data == empty ]] || wipe
   # Administrators are root and our own user, each through the socket: no password to keep, none to leak.
-  "$(command -v mariadb-install-db || command -v mysql_install_db)" "${server[@]:1}" --datadir="$datadir" --wsrep-on=OFF \
-    --skip-test-db --auth-root-authentication-method=socket --auth-root-socket-user="$user" {pipe}<&- >&2 &
+  "$(command -v mariadb-install-db || command -v mysql_install_db)" "${server[@]:1}" --datadir="$datadir" \
+    --wsrep-on=OFF --skip-test-db --auth-root-authentication-method=socket --auth-root-socket-user="$user" {pipe}<&- >&2 &
   child=$!
-  # Not asked to end: it is a script, which would die and leave its server at work.
-  attend wait
+  attend : # it is not told to end: it is a script, which would die and leave its server at work
   leave_if_asked
-  [[ $status == 0 ]] || finish "$status" "mariadb-install-db failed with status $status: see above"
+  [[ $status == 0 ]] || finish 70 "mariadb-install-db failed with status $status: see above"
 
   tell initializing 'runs the init SQL'
   rm -f "$socket"
@@ -281,8 +257,8 @@ initialize() {
     kill -0 "$temporary" 2>/dev/null || finish 70 'the temporary server for the init SQL ended: see above'
     tick
   done
-  for file in "${init_dir:+$init_dir/}"*.sql; do
-    [[ $init_dir && -e $file ]] || continue
+  for file in ${init_dir:+"$init_dir"/*.sql}; do
+    [[ -e $file ]] || continue # no file matched
     log "runs $file"
     # In the background, so that a signal is heard meanwhile.
     "$(command -v mariadb || command -v mysql)" --no-defaults --protocol=socket --socket="$socket" --user="$user" \
@@ -301,96 +277,101 @@ initialize() {
 }
 
 write_grastate() { # uuid safe
-  keep "$datadir/grastate.dat" '# GALERA saved state' 'version: 2.1' "uuid:    $1" 'seqno:   -1' "safe_to_bootstrap: $2" ||
-    finish 78 'Galera would start from the wrong position'
+  keep "$datadir/grastate.dat" '# GALERA saved state' 'version: 2.1' "uuid:    $1" 'seqno:   -1' \
+    "safe_to_bootstrap: $2" || finish 78 'Galera would start from the wrong position'
 }
 
 # Makes the data directory what the decision takes it for, and sets flags, the server's further arguments.
 arrange() {
+  local start_uuid=${start_position%:*}
   flags=(${start_position:+"--wsrep-start-position=$start_position"})
   if [[ $action == bootstrap ]]; then
-    [[ $initialize:$data == 1:[ei]* || $initialize:$data == 0:data ]] ||
+    [[ $initialize:$data == 1:empty || $initialize:$data == 1:incomplete || $initialize:$data == 0:data ]] ||
       finish 70 "the decision bootstrap initialize=$initialize does not fit data=$data: nothing was done"
     [[ $initialize == 0 ]] || initialize
     # etcd has decided: Galera is to believe that this node may start the cluster. With seqno -1, so that after a crash
     # of ours this file does not look like that of the last node to leave.
-    write_grastate "${start_position%:*}" 1
+    write_grastate "${start_uuid:-$ZERO}" 1
     flags+=(--wsrep-new-cluster)
-  elif [[ $data == incomplete ]]; then
-    wipe
-    rm -f "$marker"
-  elif [[ $data == data && $fresh == 1 ]]; then
+  elif [[ $data != data ]]; then
+    [[ $data == empty ]] || { wipe && rm -f "$marker"; }
+    flags=()
+  elif [[ $fresh == 1 ]]; then
     # In the state directory: the SST removes it from the other. A zero uuid makes the joiner ask for an SST whatever
     # InnoDB has, and shows the next start, if this one fails before that, that the data are not to be trusted.
     cp -p "$datadir/grastate.dat" "$state/grastate.dat.discarded" 2>/dev/null
     write_grastate "$ZERO" 0
     flags=()
-  elif [[ $start_position && $uuid != "${start_position%:*}" ]]; then
-    write_grastate "${start_position%:*}" 0 # Galera takes a start position only if grastate.dat has its uuid
+  elif [[ $start_position && $uuid != "$start_uuid" ]]; then
+    write_grastate "$start_uuid" 0 # Galera takes a start position only if grastate.dat has its uuid
   fi
   # Only now: the sidecar has been told of them. Galera's SST scripts stumble over some.
-  rm -rf "$datadir"/{sst_in_progress,.sst,wsrep_sst.pid,rsync_sst.pid,rsync_sst.conf,rsync_sst_complete} \
-    "$datadir"/{xtrabackup_galera_info,xtrabackup_ist,donor_galera_info,mariadb_backup_galera_info}
+  rm -rf "$datadir"/{sst_in_progress,.sst,wsrep_sst.pid,rsync_sst.pid,rsync_sst.conf} \
+    "$datadir"/{xtrabackup_galera_info,xtrabackup_ist,donor_galera_info}
 }
 
 start() {
   local beat='' confirmed=1 renewed
   leave_if_asked
-  [[ $action == join ]] || confirmed=0
+  [[ $action == join ]] || confirmed=''
   "${server[@]}" "${flags[@]}" {pipe}<&- &
   child=$!
   now
   renewed=$now
   log "started mariadbd, pid $child: ${server[*]} ${flags[*]}"
   tell starting "mariadbd runs, pid $child"
-  trap 'kill -HUP "$child"' HUP # it opens its log files anew
+  trap '[[ $child == 0 ]] || kill -HUP "$child"' HUP # it opens its log files anew
   attend stop supervise
   trap : HUP
-  if [[ $stale ]]; then
-    finish 75 "ended mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
-  elif [[ ! $again || $ending ]]; then
-    finish "$status" "mariadbd ended with status $status"
-  fi
+  see_confirmation # it may have come since
+  [[ ! $stale ]] || finish 75 "ended mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
+  [[ $again && ! $ending ]] || finish "$status" "mariadbd ended with status $status"
   log "mariadbd ended with status $status, as ordered; begins again"
-  again=''
+  again='' pace=0.2
 }
 
 stop() { # in order, however long that takes: what it does not write now it has to recover later
   log 'ends mariadbd'
   tell stopping 'ends mariadbd'
+  pace=0.02 # the others may stop too: the last view is soon followed by the removal of gvwstate.dat
   end_child
+  # Data that are being replaced cannot be lost: no pod has to wait for the end of an SST only to be deleted.
+  [[ ! $ending || ! -e $datadir/sst_in_progress ]] || end_child_soon
 }
 
 supervise() {
   keep_view
-  if [[ -e $handoff/order ]]; then
-    take "$handoff/order"
-    rm -f "$handoff/order"
-    if [[ ${got[boot_id]-} == "$boot" && ${got[action]-} == stop ]]; then
-      log "the sidecar orders a stop: ${got[reason]-}"
-      again=1
-      stop
-    else
-      log "ignored an order for another start (${got[boot_id]-none})"
-    fi
-  fi
-  [[ $confirmed == 1 ]] || watch_lease
+  obey
+  see_confirmation
+  [[ $confirmed || $stale ]] || ((now - renewed < lease_seconds)) || {
+    stale=1
+    tell stopping "ends mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
+    end_child_soon
+  }
 }
 
-watch_lease() {
-  take "$handoff/lease"
-  if [[ ${got[boot_id]-} == "$boot" && ${got[confirmed]-} == 1 ]]; then
-    confirmed=1
-    log 'the bootstrap is confirmed in etcd'
-    [[ ! -e $marker ]] || { sync -f "$datadir" && rm -f "$marker" && sync "$datadir"; }
-  elif [[ ${got[boot_id]-} == "$boot" && ${got[beat]-} != "$beat" ]]; then
-    beat=${got[beat]-} renewed=$now
-  elif ((now - renewed >= lease_seconds)) && [[ ! $stale ]]; then
-    stale=1
-    log "the lease of this bootstrap was not renewed for $lease_seconds s: another node may be chosen now"
-    tell stopping 'ends mariadbd: the lease of its bootstrap was not renewed'
-    end_child_soon
+obey() { # an order
+  [[ -e $handoff/order ]] || return 0
+  take "$handoff/order"
+  rm -f "$handoff/order"
+  if [[ ${got[boot_id]-} == "$boot" && ${got[action]-} == stop ]]; then
+    log "the sidecar orders a stop: ${got[reason]-}"
+    again=1
+    stop
+  else
+    log "ignored an order for another start (${got[boot_id]-none})"
   fi
+}
+
+see_confirmation() { # or at least that the lease was renewed
+  [[ ! $confirmed ]] || return 0
+  take "$handoff/lease"
+  [[ ${got[boot_id]-} == "$boot" ]] || return 0
+  [[ ${got[beat]-} == "$beat" ]] || { beat=${got[beat]-} && renewed=$now; }
+  [[ ${got[confirmed]-} == 1 ]] || return 0
+  confirmed=1
+  log 'the bootstrap is confirmed in etcd'
+  [[ ! -e $marker ]] || { sync -f "$datadir" && rm -f "$marker" && sync "$datadir"; }
 }
 
 ((${#server[@]})) || finish 78 'usage: galera-start.sh mariadbd [argument...]'

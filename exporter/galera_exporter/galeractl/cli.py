@@ -13,12 +13,33 @@ from typing import Final, Never
 
 from galera_exporter import __version__, arguments, log
 from galera_exporter.errors import ConfigError, DatabaseError, RegistryError
-from galera_exporter.galeractl import etcd_health, reset, status, sync_test
+from galera_exporter.galeractl import (
+    discard,
+    etcd_health,
+    explain,
+    force_bootstrap,
+    hold,
+    reset,
+    status,
+    sync_test,
+    withdraw,
+)
 from galera_exporter.galeractl.command import Command, Context
 from galera_exporter.galeractl.exits import Exit, RefusedError, UsageError
 from galera_exporter.galeractl.terminal import Terminal, printable
 
-COMMANDS: Final[tuple[Command, ...]] = (status.COMMAND, etcd_health.COMMAND, sync_test.COMMAND, reset.COMMAND)
+COMMANDS: Final[tuple[Command, ...]] = (
+    status.COMMAND,
+    explain.COMMAND,
+    etcd_health.COMMAND,
+    sync_test.COMMAND,
+    hold.HOLD_COMMAND,
+    hold.RELEASE_COMMAND,
+    force_bootstrap.COMMAND,
+    discard.COMMAND,
+    withdraw.COMMAND,
+    reset.COMMAND,
+)
 
 _ABOUT: Final = """\
 See and care for a MariaDB Galera Cluster, from any place that reaches its etcd. In the sidecar's
@@ -26,6 +47,7 @@ container no option is needed: galeractl reads the same environment and the same
 
   galeractl status                     which nodes there are, and how they are
   galeractl status --watch             the same, again and again
+  galeractl explain                    what nodes that do not start wait for, and what resolves it
   galeractl etcd-health                the etcd behind it
   galeractl sync-test --user tester --password-file /run/secrets/tester
   galeractl COMMAND --help             options, exit status, JSON, examples
@@ -55,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         own = commands.add_parser(
             command.name,
-            usage=f"galeractl {command.name} [OPTION]...",
+            usage=f"galeractl {command.name}{' ' * bool(command.operands)}{command.operands} [OPTION]...",
             help=command.help,
             description=command.description,
             epilog=arguments.SOURCES,

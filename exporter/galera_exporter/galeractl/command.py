@@ -32,6 +32,8 @@ class Command:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[Context, argparse.Namespace], int]
     """Returns the exit status; may raise UsageError, RefusedError, RegistryError and DatabaseError."""
+    operands: str = ""
+    """What stands on the command line beside options."""
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,17 @@
-"""``galeractl reset``: forget all that the registry has of one cluster."""
+"""``galeractl reset``: forget all that the registry has of one cluster; or begin again where all data are lost."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+from galera_exporter.galeractl import begin_again
 from galera_exporter.galeractl.command import Command, Context
-from galera_exporter.galeractl.exits import Exit, RefusedError
+from galera_exporter.galeractl.confirmation import confirm
+from galera_exporter.galeractl.exits import Exit, RefusedError, UsageError
+from galera_exporter.galeractl.orders import add_giving
 from galera_exporter.galeractl.roster import connect
 from galera_exporter.galeractl.terminal import Cell, Terminal, printable
 from galera_exporter.registry.etcd import Etcd
@@ -27,26 +29,51 @@ While a node lives (its key under live/ exists) nothing is removed: its sidecar 
 again at the next heartbeat, within 3 s. --while-alive removes them nevertheless, for instance to be
 rid of a live key without a lease, which never expires.
 
+Where the registry has the history of elections (bootstrap protocol), nothing is removed either: by it
+the nodes tell whose data are newest. For a cluster that is given up, --forget-history removes it too.
+Nodes that still have data bring back what they know of it, and wait for each other as before: it is
+no way to make a waiting cluster start.
+
+With --accept-data-loss it removes no key. It orders that a cluster whose nodes are all empty, though
+it had data (data_loss_guard), begins again with an empty database. It shows what the cluster had and
+asks; all nodes must report, and none may have data.
+
 exit status:
-  0  removed, or there was nothing to remove
-  1  a node came alive while keys were being removed: some are still there
+  0  removed, or there was nothing to remove; with --accept-data-loss: the order was used
+  1  a node came alive while keys were being removed: some are still there; or the order was not used
+     in time: it stays
   2  etcd does not serve
-  3  refused: nodes are alive, or nobody confirmed
+  3  refused: nodes are alive, or have data, there is a history of elections, or nobody confirmed
   64 wrong usage   70 a fault of galeractl
 
 examples:
   galeractl reset --namespace shop --cluster-name galera
   galeractl reset --yes
+  galeractl reset --accept-data-loss
 """
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
     parser.add_argument("--while-alive", action="store_true", help="remove the keys of living nodes too")
+    parser.add_argument("--forget-history", action="store_true", help="remove the history of elections too")
+    parser.add_argument(
+        "--accept-data-loss",
+        action="store_true",
+        help="remove nothing: order that a cluster whose data are all lost begins again, empty",
+    )
+    add_giving(parser)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """Show, ask, remove; see DESCRIPTION."""
+    if not arguments.accept_data_loss:
+        return _forget(context, arguments)
+    if arguments.while_alive or arguments.forget_history:
+        raise UsageError("--accept-data-loss removes no key: leave --while-alive and --forget-history out")
+    return begin_again.run(context, arguments)
+
+
+def _forget(context: Context, arguments: argparse.Namespace) -> int:
     prefix = context.config.etcd.prefix
     with closing(connect(context.config.etcd)) as etcd:
         pairs = etcd.range(prefix).pairs
@@ -54,15 +81,22 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             context.out.write(f"There is no key below {prefix}: nothing to remove.\n")
             return Exit.HEALTHY
         context.out.write(_page(context.out, prefix, pairs))
-        alive = [node for kind, node in (classify(prefix, pair.key) for pair in pairs) if kind is Kind.LIVE]
+        kinds = [classify(prefix, pair.key) for pair in pairs]
+        alive = [node for kind, node in kinds if kind is Kind.LIVE]
         if alive and not arguments.while_alive:
             names = ", ".join(printable(node) for node in alive)
             raise RefusedError(
                 f"{len(alive)} node{'s are' if len(alive) > 1 else ' is'} alive: {names}. Their sidecars would "
                 "write the keys again within a heartbeat (3 s). Stop them first, or add --while-alive"
             )
-        if not arguments.yes:
-            _confirm(context, len(pairs), context.config.etcd.cluster)
+        if any(kind is Kind.OTHER for kind, _ in kinds) and not arguments.forget_history:
+            raise RefusedError(
+                "the history of elections is there, by which nodes tell whose data are newest. To see why nodes wait: "
+                "galeractl explain. To begin again where all data are lost: galeractl reset --accept-data-loss. "
+                "To forget a cluster that is given up: add --forget-history"
+            )
+        question = f"Remove {'this key' if len(pairs) == 1 else f'these {len(pairs)} keys'}? Type the cluster's name,"
+        confirm(context, question, context.config.etcd.cluster, yes=arguments.yes)
         kept = _remove(etcd, prefix, pairs, while_alive=arguments.while_alive)
     removed = len(pairs) - len(kept)
     context.out.write(f"Removed {removed} key{'s' * (removed != 1)} below {prefix}\n")
@@ -88,17 +122,6 @@ def _text(key: bytes) -> str:
     return printable(key.decode("utf-8", "backslashreplace"))
 
 
-def _confirm(context: Context, count: int, cluster: str) -> None:
-    """Return if the person types the cluster's name; RefusedError otherwise, or where there is no person."""
-    if not sys.stdin.isatty():
-        raise RefusedError("nobody can be asked (the input is no terminal): add --yes to remove these keys")
-    context.out.write(
-        f"Remove {'this key' if count == 1 else f'these {count} keys'}? Type the cluster's name, {cluster}: "
-    )
-    if sys.stdin.readline().strip() != cluster:
-        raise RefusedError("not confirmed: nothing was removed")
-
-
 def _remove(etcd: Etcd, prefix: str, pairs: Sequence[Pair], *, while_alive: bool) -> list[bytes]:
     """Remove what was shown and only that; return the keys that are left.
 
@@ -116,5 +139,9 @@ def _remove(etcd: Etcd, prefix: str, pairs: Sequence[Pair], *, while_alive: bool
 
 
 COMMAND: Final = Command(
-    "reset", "remove what the registry has of this cluster, after asking", DESCRIPTION, _add_arguments, run
+    "reset",
+    "remove what the registry has of this cluster, or begin again, after asking",
+    DESCRIPTION,
+    _add_arguments,
+    run,
 )

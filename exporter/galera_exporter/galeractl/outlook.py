@@ -1,0 +1,185 @@
+"""What each node of the registry would do next, and why: the protocol's own decisions, made from etcd alone. Pure.
+
+The other sidecars are not asked: nodes that etcd has as Primary are taken to answer, and an
+elected node that shows no key to be gone for less than the takeover time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from galera_exporter.bootstrap.choice import candidates, evidence
+from galera_exporter.bootstrap.lineage import newest_confirmed
+from galera_exporter.bootstrap.protocol import decide
+from galera_exporter.bootstrap.state import (
+    Activity,
+    Elect,
+    Epoch,
+    GateDecision,
+    Held,
+    Join,
+    LastKnown,
+    Peer,
+    Reason,
+    Report,
+    Resign,
+    Snapshot,
+    Start,
+    Stop,
+    Timers,
+    Wait,
+)
+from galera_exporter.bootstrap.words import NODE, RULES, WORDS, headline
+from galera_exporter.galeractl import loss
+from galera_exporter.galeractl.exits import Exit
+from galera_exporter.model import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node as etcd has it. ``activity`` is that of its report, or primary, running or away."""
+
+    node: str
+    activity: str
+    held: Held | None
+    """None: it does not say."""
+    position: Position
+    epoch: int
+    flags: tuple[str, ...]
+    age: float | None
+    """Seconds since it last renewed its keys; None without a lease."""
+    decision: GateDecision | Stop | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nodes that wait for the same."""
+
+    nodes: tuple[str, ...]
+    wait: Wait
+    command: str
+    """What shows more or resolves it, complete where it can be; empty: no command does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The whole cluster."""
+
+    snapshot: Snapshot
+    rows: tuple[Row, ...]
+    waiting: tuple[Waiting, ...]
+    level: Exit
+    text: str
+
+
+def outlook(snapshot: Snapshot, ages: Mapping[str, float]) -> Outlook:
+    """Return what is so, and what follows; ``ages`` are seconds, by node."""
+    peers = _peers(snapshot)
+    names = {*snapshot.reports, *snapshot.primary, *snapshot.nodes, *snapshot.owners}
+    rows = tuple(_row(snapshot, node, ages.get(node), peers) for node in sorted(names))
+    waiting = _waiting(snapshot, rows)
+    return Outlook(snapshot, rows, waiting, _level(snapshot, rows, waiting), _text(snapshot, rows, waiting))
+
+
+def next_step(decision: GateDecision | Stop | None) -> str:
+    """Say a decision in a few words."""
+    text = "-"
+    match decision:
+        case Wait():
+            text = f"waits: {decision.reason}"
+        case Join():
+            text = f"joins epoch {decision.epoch}{', by a full state transfer' * decision.fresh}"
+        case Elect():
+            text = f"elects itself: epoch {decision.epoch.number}, rule {decision.epoch.rule}"
+        case Start():
+            text = f"starts as the first of epoch {decision.epoch.number}"
+        case Resign():
+            text = "gives its election back"
+        case Stop():
+            text = "is stopped in order"
+    return text
+
+
+def beginning(epoch: Epoch) -> str:
+    """Say what an epoch began with."""
+    return f"from seqno {epoch.base} of epoch {epoch.parent}" if epoch.base >= 0 else "empty"
+
+
+def _peers(snapshot: Snapshot) -> tuple[Peer, ...]:
+    epoch = newest_confirmed(snapshot.history)
+    if not epoch:
+        return ()
+    return tuple(Peer(node, primary=True, confirmed=True, epoch=epoch) for node in sorted(snapshot.primary))
+
+
+def _row(snapshot: Snapshot, node: str, age: float | None, peers: tuple[Peer, ...]) -> Row:
+    report, known = snapshot.reports.get(node), snapshot.nodes.get(node)
+    if report is not None:
+        asks = report.activity is not Activity.STARTING
+        decision = decide(report, snapshot, peers, Timers()) if asks else None
+        flags = _flags(report)
+        return Row(node, report.activity, report.held, report.position, report.epoch, flags, age, decision)
+    here = "primary" if node in snapshot.primary else "running" if node in snapshot.owners else "away"
+    known = known or LastKnown(node, Position(), 0, "")
+    return Row(node, here, None, known.position, known.epoch, ("final",) if known.final else (), age, None)
+
+
+def _flags(report: Report) -> tuple[str, ...]:
+    return tuple(name for name, is_set in (("safe", report.safe), ("tainted", report.tainted)) if is_set)
+
+
+def _waiting(snapshot: Snapshot, rows: tuple[Row, ...]) -> tuple[Waiting, ...]:
+    nodes: dict[Wait, list[str]] = {}
+    for row in rows:
+        if isinstance(row.decision, Wait):
+            nodes.setdefault(row.decision, []).append(row.node)
+    return tuple(Waiting(tuple(names), wait, _command(snapshot, wait)) for wait, names in nodes.items())
+
+
+def _command(snapshot: Snapshot, wait: Wait) -> str:
+    command = WORDS[wait.reason].command
+    if wait.reason is Reason.DIVERGED or (wait.reason is Reason.UUID_CONFLICT and newest_confirmed(snapshot.history)):
+        return command.replace(NODE, wait.nodes[0])
+    if wait.reason not in {Reason.MISSING, Reason.REGRESSED}:
+        return command
+    best = max(candidates(evidence(snapshot, 0)), key=lambda each: each.rank, default=None)
+    if best is None:
+        return ""  # nobody is here to begin with: the missing have to come
+    lossy = bool(loss.forced(snapshot, best.report))
+    return f"galeractl force-bootstrap {best.report.node}{' --accept-data-loss' * lossy}"
+
+
+def _level(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...]) -> Exit:
+    person = any(not WORDS[each.wait.reason].passes for each in waiting)
+    if snapshot.primary:
+        return Exit.DEGRADED if person else Exit.HEALTHY
+    reporting = any(row.node in snapshot.reports for row in rows)
+    moving = any(isinstance(row.decision, Elect | Start | Stop | Resign) for row in rows)
+    return Exit.DOWN if not reporting or (person and not moving) else Exit.DEGRADED
+
+
+def _text(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...]) -> str:
+    if snapshot.primary:
+        return (
+            f"Primary component of epoch {newest_confirmed(snapshot.history)}: {', '.join(sorted(snapshot.primary))}."
+        )
+    text = next(filter(None, map(_election, rows)), "")
+    # Who waits for a person says more than who waits for him.
+    waits = sorted(waiting, key=lambda each: WORDS[each.wait.reason].passes)
+    if text or waits:
+        return text or f"No Primary component: {headline(waits[0].wait)}."
+    if snapshot.reports:
+        return "No Primary component: nodes are on their way."
+    if rows:
+        return "No Primary component, and no node reports: start the pods, and look at the logs of their sidecars."
+    return "etcd knows no node of this cluster."
+
+
+def _election(row: Row) -> str:
+    if isinstance(row.decision, Elect):
+        epoch = row.decision.epoch
+        return f"{row.node} elects itself (epoch {epoch.number}, {beginning(epoch)}), for {RULES[epoch.rule]}."
+    if isinstance(row.decision, Start):
+        return f"{row.node} is elected (epoch {row.decision.epoch.number}) and starts its database."
+    return ""

@@ -18,11 +18,8 @@ from http import HTTPStatus
 from galera_exporter import __version__
 from galera_exporter import log as logs
 from galera_exporter.bootstrap.coordinator import Coordinator
-from galera_exporter.bootstrap.handoff import Handoff
 from galera_exporter.bootstrap.peers import PATH as PEER_PATH
-from galera_exporter.bootstrap.peers import Peers
 from galera_exporter.bootstrap.peers import render as render_peer
-from galera_exporter.bootstrap.statefile import StateFile
 from galera_exporter.bounded import BoundedCall
 from galera_exporter.mariadb.connection import Connection
 from galera_exporter.mariadb.datadir import read_datadir
@@ -97,11 +94,7 @@ class Sidecar:
         )
 
     def _bootstrap(self, etcd: Etcd, lease: Lease) -> Coordinator | None:
-        settings = self._config.bootstrap
-        if settings.handoff_dir is None or settings.state_dir is None:
-            return None
-        states, peers = StateFile(settings.state_dir), Peers(settings, self._config.node)
-        return Coordinator(self._node, etcd, lease, Handoff(settings.handoff_dir), states, peers)
+        return None if self._config.bootstrap.handoff_dir is None else Coordinator(self._node, etcd, lease)
 
     def _metrics_page(self) -> MetricsPage:
         reading = None if self._coordinator is None else self._coordinator.reading

@@ -97,8 +97,9 @@ def standing(found: Evidence, report: Report) -> Standing:
 
 def candidates(found: Evidence) -> Iterator[Candidate]:
     """Yield the nodes that may be bootstrapped from, as far as their own data are concerned."""
+    given_up = discarded(found)
     for report in found.with_data:
-        if report.usable and standing(found, report) is Standing.MEMBER:
+        if report.usable and report.node not in given_up and standing(found, report) is Standing.MEMBER:
             yield Candidate(report, _served(found, report))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from galera_exporter.bootstrap.lineage import merge
+from galera_exporter.bootstrap.lineage import merge, newest_confirmed
 from galera_exporter.bootstrap.state import Activity, Epoch, Held, Join, Report, Start, View, no_epochs
 from galera_exporter.model import Position
 
@@ -93,7 +93,15 @@ def tainted(state: LocalState) -> LocalState:
 
 
 def newest_epochs(history: Mapping[int, Epoch]) -> Mapping[int, Epoch]:
-    """Return the newest epochs that are kept."""
+    """Return the epochs that are kept: the newest, and those that the newest confirmed one goes back to.
+
+    Elections that nobody confirmed may be many; they must not push out what the data are measured by.
+    """
     if len(history) <= KEPT:
         return history
-    return {number: history[number] for number in sorted(history)[-KEPT:]}
+    kept = set(sorted(history)[-KEPT // 2 :])
+    step = history.get(newest_confirmed(history))
+    while step is not None and len(kept) < KEPT:
+        kept.add(step.number)
+        step = history.get(step.parent)
+    return {number: history[number] for number in sorted(kept)}

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from galera_exporter.bootstrap.lineage import History
-from galera_exporter.bootstrap.local import KEPT, LocalState
-from galera_exporter.bootstrap.protocol import registers
+from galera_exporter.bootstrap.local import LocalState, newest_epochs
+from galera_exporter.bootstrap.membership import registers
 from galera_exporter.bootstrap.state import (
     Activity,
     Adopt,
@@ -179,15 +179,15 @@ def unchanged(snapshot: Snapshot, key: str) -> Unchanged:
 
 def _history(snapshot: Snapshot, epochs: History) -> list[Put | Drop]:
     """Write the epochs that etcd does not have, and drop those beyond what is kept."""
-    numbers = sorted(epochs)
-    kept, old = numbers[-KEPT:], numbers[:-KEPT]
+    kept = newest_epochs(epochs)
     changes: list[Put | Drop] = []
-    for number in kept:
+    for number, epoch in kept.items():
         key = f"{HISTORY}{number}"
-        if key not in snapshot.revisions or epochs[number] != snapshot.history.get(number):
-            changes.append(Put(key, epochs[number]))
-    changes += [Drop(f"{HISTORY}{number}") for number in old if f"{HISTORY}{number}" in snapshot.revisions]
-    return changes
+        if key not in snapshot.revisions or epoch != snapshot.history.get(number):
+            changes.append(Put(key, epoch))
+    names = {f"{HISTORY}{number}" for number in kept}
+    old = sorted(key for key in snapshot.revisions if key.startswith(HISTORY) and key not in names)
+    return [*changes, *[Drop(key) for key in old]]
 
 
 def _used(snapshot: Snapshot, token: str) -> list[Put | Drop]:

@@ -1,0 +1,167 @@
+"""What the parts of the coordinator work with: the label of the data, the writes to etcd, and the present start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.handoff import Handoff
+from galera_exporter.bootstrap.journal import Journal
+from galera_exporter.bootstrap.local import LocalState
+from galera_exporter.bootstrap.peers import Peers
+from galera_exporter.bootstrap.state import Activity, Held, Phase, Report, Snapshot, Timers
+from galera_exporter.bootstrap.statefile import StateFile
+from galera_exporter.bootstrap.store import operations, snapshot_of
+from galera_exporter.errors import RegistryError, RegistryReason
+from galera_exporter.model import Position
+from galera_exporter.registry.etcd import Etcd
+from galera_exporter.registry.keyvalue import Range
+from galera_exporter.registry.lease import Lease
+from galera_exporter.settings import Config
+
+
+@dataclass(slots=True)
+class Boot:
+    """One start of the database, from its decision on; a sidecar that starts later knows little of it."""
+
+    boot_id: str
+    report: Report
+    """What stands in etcd until it is a member."""
+    decided: float = float("-inf")
+    before: Position | None = None
+    """As Running.before; None: not known, the present position stands for it."""
+    was_primary: bool = True
+    beat: int = 0
+    extended: float = float("-inf")
+    """When the wrapper was last told that the lease holds."""
+    stopping: bool = False
+    closed: float | None = None
+    """Since when Galera has no connection."""
+    incarnation: str = ""
+
+
+class Desk:
+    """Shared by the gate and the watch; belongs to the heartbeat's thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        etcd: Etcd,
+        lease: Lease,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        settings = config.bootstrap
+        if settings.handoff_dir is None or settings.state_dir is None:
+            raise ValueError("the bootstrap part needs a handoff folder and a state folder")
+        self.config = config
+        self.clock = clock
+        self.handoff = Handoff(settings.handoff_dir)
+        self.peers = Peers(settings, config.node, clock=clock)
+        self.journal = Journal(clock=clock)
+        self.state = LocalState()
+        self.fault = ""
+        """Why the label of the data is not known, although there is one."""
+        self.snapshot: Snapshot | None = None
+        self.found: Range | None = None
+        self._etcd = etcd
+        self._lease = lease
+        self._renewed = float("-inf")
+        self._boot: Boot | None = None
+        self._absent: tuple[int, float] | None = None
+        self._states = StateFile(settings.state_dir)
+        try:
+            self.state = self._states.load()
+        except (OSError, ValueError) as error:
+            self.fault = str(error)
+
+    def observe(self, found: Range | None) -> Snapshot | None:
+        """Take in a read of the registry."""
+        self.found = found
+        self.snapshot = None if found is None else snapshot_of(self.config.etcd.prefix, found)
+        self._watch_elected(self.snapshot)
+        return self.snapshot
+
+    @property
+    def timers(self) -> Timers:
+        """What has lasted long enough."""
+        limit = self.config.bootstrap.takeover
+        return Timers(takeover=self._absent is not None and self.clock() - self._absent[1] >= limit)
+
+    def store(self, state: LocalState) -> None:
+        """Have a new label on disk. Raises OSError where it cannot be written: then the old one still holds."""
+        if state != self.state:
+            self._states.store(state)
+            self.state = state
+
+    def write(self, transaction: txn.Transaction) -> bool:
+        """Do a transaction; return whether its guards held. Raises RegistryError."""
+        if self.found is None:
+            return False
+        lease = 0
+        if any(isinstance(change, txn.Put) and change.leased for change in transaction.changes):
+            lease = self._lease.kept()
+            self._renewed = self.clock()
+        compares, changes = operations(self.config.etcd.prefix, transaction, lease, self.found)
+        try:
+            return self._etcd.transaction(compares, changes).succeeded
+        except RegistryError as error:
+            if error.reason is RegistryReason.LEASE_EXPIRED:
+                self._lease.forget()
+            raise
+
+    def publish(self, report: Report, snapshot: Snapshot) -> bool:
+        """Have the own report in etcd, under a lease that lives, never over another owner's; return whether written."""
+        if snapshot.owners.get(report.node) not in {None, report.owner}:
+            return False
+        if self.clock() - self._renewed >= self.config.etcd.ttl / 3:
+            self._lease.kept()
+            self._renewed = self.clock()
+        if snapshot.reports.get(report.node) == report:
+            return False
+        self.write(txn.publish(report, snapshot))
+        return True
+
+    def extend(self, boot: Boot) -> None:
+        """Tell the wrapper that the lease of an unconfirmed bootstrap holds; only after it was renewed."""
+        if not self.state.confirmed and boot.boot_id and self._renewed > boot.extended:
+            boot.beat += 1
+            self.handoff.lease(boot.boot_id, boot.beat, confirmed=False)
+            boot.extended = self._renewed
+
+    def begin(self, boot: Boot) -> None:
+        """Take in that a start was decided."""
+        self._boot = boot
+
+    def boot(self, boot_id: str) -> Boot:
+        """Return what is known of a start."""
+        if self._boot is None or self._boot.boot_id != boot_id:
+            self._boot = Boot(boot_id, self.report(boot_id, Activity.STARTING, Position()))
+        return self._boot
+
+    def report(self, boot_id: str, activity: Activity, position: Position, incarnation: str = "") -> Report:
+        """Return the report of a database that runs."""
+        return Report(
+            node=self.config.node,
+            owner=self.config.owner,
+            boot_id=boot_id,
+            activity=activity,
+            held=Held.DATA,
+            position=position,
+            epoch=self.state.epoch,
+            tainted=self.state.tainted,
+            incarnation=incarnation,
+            expected=self.config.expected,
+            history=self.state.history,
+        )
+
+    def _watch_elected(self, snapshot: Snapshot | None) -> None:
+        """Note since when the elected node has shown no key; what was not seen does not count."""
+        bootstrap = None if snapshot is None else snapshot.bootstrap
+        elected = bootstrap is not None and bootstrap.phase is Phase.ELECTED
+        if snapshot is None or bootstrap is None or not elected or bootstrap.epoch.node in snapshot.owners:
+            self._absent = None
+        elif self._absent is None or self._absent[0] != bootstrap.epoch.number:
+            self._absent = bootstrap.epoch.number, self.clock()

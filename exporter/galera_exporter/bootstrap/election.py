@@ -1,0 +1,211 @@
+"""Rules of the gate that elect: an operator's order, or the best of those that report, if a rule covers it."""
+
+from __future__ import annotations
+
+from galera_exporter.bootstrap.admission import Case
+from galera_exporter.bootstrap.choice import (
+    Candidate,
+    Evidence,
+    candidates,
+    covering,
+    discarded,
+    evidence,
+    foreign,
+    lost_data,
+    ordinal_of,
+    passed_over,
+    watermark,
+)
+from galera_exporter.bootstrap.lineage import origin
+from galera_exporter.bootstrap.state import (
+    Activity,
+    Elect,
+    Epoch,
+    Held,
+    Mode,
+    Order,
+    Phase,
+    Purpose,
+    Reason,
+    Report,
+    Rule,
+    Stop,
+    Wait,
+)
+from galera_exporter.model import ZERO_UUID
+
+
+def orders(case: Case) -> Elect | Stop | Wait | None:
+    """O: an operator's order."""
+    found = evidence(case.seen, case.me.expected)
+    for order in found.snapshot.orders:
+        if order.purpose is Purpose.FORCE:
+            return _force(case, found, order)
+        if order.purpose is Purpose.INITIAL:
+            return _begin_again(case, found, order)
+    return None
+
+
+def _force(case: Case, found: Evidence, order: Order) -> Elect | Stop | Wait:
+    report = found.reports.get(order.node)
+    if report is None:
+        return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} does not report")
+    if not report.usable:
+        return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} has no usable data")
+    if not order.lossy:
+        ahead = _ahead_of(found, report)
+        if ahead:
+            return Wait(Reason.ORDER_REFUSED, ahead, f"order {order.token} would lose what these nodes have")
+    yields = _survivor_yields(case)
+    if yields is not None:
+        return yields
+    if order.node != case.me.node:
+        return Wait(Reason.ELECTING, (order.node,))
+    return _elect(case, found, Rule.ORDER, order=order)
+
+
+def _ahead_of(found: Evidence, report: Report) -> tuple[str, ...]:
+    """Return the nodes that have, or are remembered to have had, more than this report."""
+    own = next((each.confirmed for each in candidates(found) if each.report is report), -1)
+    names = {each.report.node for each in candidates(found) if each.confirmed > own}
+    high = watermark(found)
+    if high is not None and high.position.seqno > own:
+        names.add(high.node)
+    names |= {each.node for each in foreign(found)}
+    return tuple(sorted(names))
+
+
+def _begin_again(case: Case, found: Evidence, order: Order) -> Elect | Wait:
+    if found.with_data:
+        nodes = tuple(sorted(report.node for report in found.with_data))
+        return Wait(Reason.ORDER_REFUSED, nodes, f"order {order.token}: these nodes have data")
+    return _initial(case, found, order=order)
+
+
+def hold(case: Case) -> Wait | None:
+    """An operator froze automatic elections."""
+    why = case.seen.hold
+    return None if why is None else Wait(Reason.HOLD, (), why)
+
+
+def other_election(case: Case) -> Wait | None:
+    """Another node is elected: give it time."""
+    bootstrap = case.seen.bootstrap
+    if bootstrap is None or bootstrap.phase is not Phase.ELECTED:
+        return None
+    node = bootstrap.epoch.node
+    if node in case.seen.reports:
+        return Wait(Reason.BOOTSTRAPPER_STARTING, (node,))
+    return None if case.timers.takeover else Wait(Reason.BOOTSTRAPPER_ABSENT, (node,))
+
+
+def nobody_starts(case: Case) -> Wait | None:
+    """A node that was let out of the gate may run: nothing is certain until it reports."""
+    nodes = sorted(n for n, report in case.seen.reports.items() if report.activity is Activity.STARTING)
+    return Wait(Reason.NODES_STARTING, tuple(nodes)) if nodes else None
+
+
+def elect(case: Case) -> Elect | Stop | Wait:
+    """Choose the best, and elect it where it is this node and a rule covers it."""
+    snapshot = case.seen
+    absent = passed_over(snapshot.bootstrap, takeover=case.timers.takeover, me=case.me.node)
+    found = evidence(snapshot, case.me.expected, absent)
+    if not found.with_data:
+        return _without_data(case, found)
+    best = _best(found)
+    if isinstance(best, Wait):
+        return best
+    rule = covering(found, best)
+    if rule is None:
+        return _missing(found)
+    return _survivor_yields(case) or _elect_best(case, found, best, rule)
+
+
+def _best(found: Evidence) -> Candidate | Wait:
+    uuids = {
+        report.position.uuid for report in found.with_data if report.usable and report.node not in discarded(found)
+    }
+    strange = tuple(sorted(report.node for report in foreign(found)))
+    if len(uuids) > 1 and (strange or found.cluster == 0):
+        nodes = strange or tuple(sorted(report.node for report in found.with_data))
+        return Wait(Reason.UUID_CONFLICT, nodes, "these nodes have data of another cluster")
+    if strange:
+        return Wait(Reason.DIVERGED, strange, "the data of these nodes are not part of the cluster's history")
+    best = max(candidates(found), key=lambda each: each.rank, default=None)
+    if best is None:
+        return Wait(Reason.NO_SAFE_CANDIDATE, tuple(sorted(report.node for report in found.with_data)))
+    high = watermark(found)
+    if high is not None and high.position.seqno > best.confirmed:
+        there = f"the best that reports is {best.report.node} at {best.confirmed}"
+        text = f"{high.node} was at seqno {high.position.seqno}, {there}"
+        return Wait(Reason.REGRESSED, (high.node,), text)
+    return best
+
+
+def _elect_best(case: Case, found: Evidence, best: Candidate, rule: Rule) -> Elect | Wait:
+    if best.report.node != case.me.node:
+        return Wait(Reason.ELECTING, (best.report.node,))
+    return _elect(case, found, rule)
+
+
+def _survivor_yields(case: Case) -> Stop | Wait | None:
+    """Before an election all that run without a Primary component stop: no two of them can find together meanwhile."""
+    if case.me.activity is Activity.SURVIVOR:
+        return Stop("a new Primary component is about to be elected")
+    running = [n for n, report in case.seen.reports.items() if report.activity is Activity.SURVIVOR]
+    return Wait(Reason.SURVIVORS_STOPPING, tuple(sorted(running))) if running else None
+
+
+def _missing(found: Evidence) -> Wait:
+    known = set(found.snapshot.nodes)
+    missing = {n for n in known if n not in found.reports or lost_data(found, found.reports[n])}
+    count = found.expected - len(found.reports)
+    return Wait(Reason.MISSING, tuple(sorted(missing)), f"{count} of {found.expected} nodes have not reported")
+
+
+def _without_data(case: Case, found: Evidence) -> Elect | Wait:
+    had_data = found.cluster > 0 or watermark(found) is not None
+    if len(found.reports) < found.expected - (1 if found.absent else 0):
+        if had_data:
+            return _missing(found)
+        text = f"{len(found.reports)} of {found.expected} nodes are here, all empty"
+        return Wait(Reason.INITIAL_MEMBERS, tuple(sorted(found.reports)), text)
+    if had_data:
+        return Wait(Reason.DATA_LOSS_GUARD, tuple(sorted(found.reports)), "every node is empty; the cluster had data")
+    return _initial(case, found)
+
+
+def _initial(case: Case, found: Evidence, order: Order | None = None) -> Elect | Wait:
+    if len(found.reports) < found.expected - (1 if found.absent else 0):
+        return Wait(Reason.INITIAL_MEMBERS, tuple(sorted(found.reports)))
+    first = min(found.reports, key=lambda node: (ordinal_of(node), node))
+    if first != case.me.node:
+        return Wait(Reason.ELECTING, (first,))
+    return _elect(case, found, Rule.INITIAL if order is None else Rule.ORDER, order=order)
+
+
+def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) -> Elect:
+    me, snapshot = case.me, found.snapshot
+    with_data = me.held is Held.DATA
+    bootstrap = snapshot.bootstrap
+    numbers = [*snapshot.history, *(report.epoch for report in snapshot.reports.values())]
+    newest = max(numbers, default=0)
+    epoch = Epoch(
+        number=max(newest, 0 if bootstrap is None else bootstrap.epoch.number) + 1,
+        parent=origin(snapshot.history, me.epoch, me.position.seqno) if with_data else 0,
+        base=me.position.seqno if with_data else -1,
+        uuid=me.position.uuid if with_data else ZERO_UUID,
+        node=me.node,
+        mode=Mode.RECOVER if with_data else Mode.INITIAL,
+        rule=rule,
+        lossy=order is not None and (order.lossy or order.purpose is Purpose.INITIAL),
+    )
+    # All that was read and could change the choice: who reports, and what is remembered of who does not.
+    uses = ["bootstrap"]
+    uses += [f"report/{node}" for node in snapshot.reports]
+    uses += [f"nodes/{node}" for node in snapshot.nodes]
+    if order is not None:
+        uses.append(f"override/{order.token}")
+    else:
+        uses.append("hold")
+    return Elect(epoch, tuple(sorted(uses)), "" if order is None else order.token)

@@ -1,0 +1,92 @@
+"""Rules for a database that answers: whether it is a member of the Primary component, and what to do if not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from galera_exporter.bootstrap.lineage import Standing, newest_confirmed, place
+from galera_exporter.bootstrap.state import (
+    Adopt,
+    Confirm,
+    Epoch,
+    Keep,
+    Mode,
+    Phase,
+    Relabel,
+    Rule,
+    Running,
+    Snapshot,
+    Stop,
+    undefined,
+)
+
+
+def without_primary(running: Running, _snapshot: Snapshot | None) -> Keep | None:
+    """Nothing to tell of a database without a Primary component; after a while ``decide`` is asked for it."""
+    return None if running.primary else Keep()
+
+
+def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | Keep | Relabel | Stop | None:
+    """An elected node is confirmed once it is Synced; it ends when the election is no longer its own."""
+    if running.confirmed:
+        return None
+    if snapshot is None:
+        return Keep()  # the wrapper ends it when its lease has gone stale
+    bootstrap = snapshot.bootstrap
+    epoch = snapshot.history.get(running.epoch)
+    if epoch is None or bootstrap is None or bootstrap.epoch.number != running.epoch or epoch.node != running.node:
+        return Stop(f"the election of epoch {running.epoch} was taken over")
+    if bootstrap.phase is Phase.ELECTED:
+        return Confirm(epoch) if running.synced and not undefined(running.position.uuid) else Keep()
+    if bootstrap.phase is Phase.PRIMARY:
+        return Relabel(running.epoch)  # confirmed already; the reply was lost
+    return Stop(f"the election of epoch {running.epoch} was given up")
+
+
+def inconsistent(running: Running, _snapshot: Snapshot | None) -> Stop | None:
+    """Galera expelled this node for its data: they must not be used again."""
+    return Stop("its data differ from the others'", taint=True) if running.inconsistent else None
+
+
+def stranded(running: Running, _snapshot: Snapshot | None) -> Stop | None:
+    """Galera gave up, as after a state transfer that failed: the server runs on and never joins again by itself."""
+    return Stop("Galera has closed its connection to the group and does not come back") if running.stranded else None
+
+
+def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep | None:
+    """A Primary component runs that etcd does not know: etcd was wiped, or this is the first sidecar here."""
+    if snapshot is None or not running.synced or undefined(running.position.uuid):
+        return Keep()
+    newest = newest_confirmed(snapshot.history)
+    if running.epoch:
+        known = running.history.get(running.epoch)
+        lost = snapshot.bootstrap is None or running.epoch > newest
+        return Adopt(replace(known, confirmed=True)) if lost and known is not None else None
+    if newest and snapshot.primary:
+        return None
+    bootstrap = snapshot.bootstrap
+    number = 1 + max([*snapshot.history, 0 if bootstrap is None else bootstrap.epoch.number])
+    same = newest and snapshot.history[newest].uuid == running.position.uuid
+    uuid, seqno = running.position.uuid, running.position.seqno
+    parent = newest if same else 0
+    return Adopt(Epoch(number, parent, seqno, uuid, running.node, Mode.ADOPTED, Rule.ADOPTED, confirmed=True))
+
+
+def newer_epoch(running: Running, snapshot: Snapshot | None) -> Relabel | Stop | None:
+    """The component is of a newer epoch than the label: Galera let this node in by itself; now lineage is checked."""
+    if snapshot is None:
+        return None
+    newest = newest_confirmed(snapshot.history)
+    if running.epoch == newest or running.component not in snapshot.primary.values():
+        return None
+    if running.epoch == 0 or not running.before.defined:
+        return Relabel(newest)
+    if place(snapshot.history, newest, running.epoch, running.before) is Standing.MEMBER:
+        return Relabel(newest)
+    text = f"{running.before} of epoch {running.epoch} is not part of epoch {newest}, which Galera let it join"
+    return Stop(text, taint=True)
+
+
+def registers(running: Running, snapshot: Snapshot) -> bool:
+    """Whether this node may hold the key ``primary/<node>``: a member of the confirmed Primary component."""
+    return running.primary and running.confirmed and running.epoch == newest_confirmed(snapshot.history) > 0

@@ -1,0 +1,156 @@
+"""The watch: a database that answers is confirmed, adopted, checked or stopped, as the protocol says."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Final
+
+from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.desk import Boot, Desk
+from galera_exporter.bootstrap.gate import PROBE
+from galera_exporter.bootstrap.lineage import newest_confirmed
+from galera_exporter.bootstrap.local import LocalState, confirmed, synced, tainted
+from galera_exporter.bootstrap.protocol import decide, supervise
+from galera_exporter.bootstrap.reading import NodePhase
+from galera_exporter.bootstrap.state import (
+    Activity,
+    Adopt,
+    Confirm,
+    Keep,
+    Relabel,
+    RunDecision,
+    Running,
+    Snapshot,
+    Stop,
+    Wait,
+)
+from galera_exporter.model import NodeSample, NodeState, Position
+
+_STRANDED: Final = 10.0
+"""Seconds that Galera may be closed while a server starts or changes its view."""
+
+
+class Watch:
+    """Asks the protocol for a running database, and carries out what it says."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._without_primary: float | None = None
+
+    def look(self, sample: NodeSample, boot: Boot) -> tuple[Running, bool]:
+        """Do what is to be done now; return what was seen, and whether etcd was written to."""
+        desk = self._desk
+        snapshot = desk.snapshot
+        boot.was_primary = boot.was_primary or sample.primary
+        boot.incarnation = sample.member_uuid or boot.incarnation
+        running = self._describe(sample, boot, snapshot)
+        decision = supervise(running, snapshot)
+        wrote = self._carry_out(decision, running, boot, snapshot)
+        if self._whole_again(decision, running, boot, snapshot):
+            desk.store(synced(desk.state))
+        if isinstance(decision, Stop):
+            return running, wrote
+        if not sample.primary and boot.was_primary:
+            return running, self._lonely(running, boot, snapshot) or wrote
+        self._without_primary = None
+        if snapshot is not None and not (sample.primary and running.confirmed):
+            wrote = desk.publish(boot.report, snapshot) or wrote
+            desk.extend(boot)
+        if not running.confirmed:
+            phase = NodePhase.BOOTSTRAPPING
+        else:
+            phase = NodePhase.CONFIRMED if sample.primary else NodePhase.STARTING
+        desk.journal.stands(phase, desk.state.epoch, sample.position, boot.boot_id)
+        return running, wrote
+
+    def _describe(self, sample: NodeSample, boot: Boot, snapshot: Snapshot | None) -> Running:
+        state = self._desk.state
+        newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
+        own = not sample.primary or newest <= state.epoch
+        if sample.position.defined and (own or boot.before is None):
+            boot.before = sample.position
+        return Running(
+            node=self._desk.config.node,
+            epoch=state.epoch,
+            confirmed=state.confirmed or state.epoch == 0,
+            primary=sample.primary,
+            synced=sample.primary and sample.state is NodeState.SYNCED,
+            position=sample.position,
+            component=(sample.cluster_uuid, sample.conf_id),
+            before=boot.before or Position(),
+            inconsistent=sample.state is NodeState.INCONSISTENT,
+            stranded=self._stranded(sample, boot),
+            history=state.history,
+        )
+
+    def _stranded(self, sample: NodeSample, boot: Boot) -> bool:
+        if sample.connected or not boot.boot_id:
+            boot.closed = None
+            return False
+        now = self._desk.clock()
+        boot.closed = now if boot.closed is None else boot.closed
+        return now - boot.closed >= _STRANDED
+
+    def _carry_out(self, decision: RunDecision, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
+        desk = self._desk
+        match decision:
+            case Stop():
+                self._stop(decision, boot)
+            case Confirm() if snapshot is not None:
+                if desk.write(txn.confirm(decision, snapshot, running.position.uuid, running.component)):
+                    epoch = replace(decision.epoch, uuid=running.position.uuid, confirmed=True)
+                    self._confirmed(confirmed(desk.state, epoch), boot, decision)
+                return True
+            case Adopt() if snapshot is not None:
+                if desk.write(txn.adopt(decision, snapshot, desk.state, str(uuid.uuid4()))):
+                    self._confirmed(confirmed(desk.state, decision.epoch), boot, decision)
+                return True
+            case Relabel() if snapshot is not None:
+                self._confirmed(confirmed(desk.state, snapshot.history[decision.epoch]), boot, decision)
+        return False
+
+    def _confirmed(self, state: LocalState, boot: Boot, decision: RunDecision) -> None:
+        self._desk.store(state)
+        if boot.boot_id:
+            self._desk.handoff.lease(boot.boot_id, boot.beat, confirmed=True)
+        self._desk.journal.carried_out(decision)
+
+    def _stop(self, decision: Stop, boot: Boot) -> None:
+        desk = self._desk
+        if decision.taint:
+            desk.store(tainted(desk.state))
+        if boot.stopping or not boot.boot_id:
+            return
+        boot.stopping = True
+        desk.handoff.stop(boot.boot_id, decision.text)
+        desk.journal.carried_out(decision)
+
+    def _whole_again(self, decision: RunDecision, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
+        """Whether the data that a transfer brought are complete, and those of the cluster."""
+        state = self._desk.state
+        return (
+            state.tainted
+            and isinstance(decision, Keep)
+            and running.synced
+            and not boot.stopping
+            and snapshot is not None
+            and state.epoch == newest_confirmed(snapshot.history)
+        )
+
+    def _lonely(self, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
+        """It was Primary and is not: after a while it offers itself for an election."""
+        desk = self._desk
+        now = desk.clock()
+        self._without_primary = now if self._without_primary is None else self._without_primary
+        if snapshot is None or now - self._without_primary < desk.config.bootstrap.survivor:
+            desk.journal.stands(NodePhase.NON_PRIMARY, running.epoch, running.position, boot.boot_id)
+            return False
+        report = desk.report(boot.boot_id, Activity.SURVIVOR, running.position, boot.incarnation)
+        decision = decide(report, snapshot, desk.peers.probe(PROBE), desk.timers)
+        wait = decision if isinstance(decision, Wait) else None
+        desk.journal.stands(NodePhase.SURVIVOR, running.epoch, running.position, boot.boot_id, wait)
+        if isinstance(decision, Stop):
+            self._stop(decision, boot)
+            return False
+        return desk.publish(report, snapshot)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +16,7 @@ from galera_exporter.bootstrap.lineage import place
 from galera_exporter.bootstrap.protocol import GATE, RUN
 from galera_exporter.bootstrap.state import Epoch, Mode, Reason, Rule
 from galera_exporter.bootstrap.words import WORDS
+from galera_exporter.galeractl import cli
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.model import Position
 from galera_exporter.registry import records as registry
@@ -56,6 +59,24 @@ def anchors(page: Path) -> set[str]:
     text = re.sub(r"^( *)```.*?^\1```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def galeractl_lines(page: Path) -> Iterator[str]:
+    """Yield what a page tells people to type: lines of code blocks and code in a sentence."""
+    text = page.read_text(encoding="utf-8")
+    yield from re.findall(r"^ *(?:\$ )?(galeractl .*)$", text, re.MULTILINE)
+    yield from re.findall(r"`(galeractl [^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_galeractl_in_the_documents_is_one(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in galeractl_lines(page):
+        words = shlex.split(line, comments=True)[1:]
+        if words and not line.startswith("galeractl: "):
+            try:
+                cli.parser().parse_args(words)
+            except SystemExit:
+                pytest.fail(f"{line}: {capsys.readouterr().err}")
 
 
 def runbook() -> dict[str, str]:

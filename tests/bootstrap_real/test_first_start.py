@@ -155,7 +155,7 @@ def test_04_an_elected_node_that_wakes_after_a_takeover_serves_nobody_and_joins(
     assert (taken["number"], taken["rule"]) == (before + 2, "T")
     assert "elected itself by rule T" in site.pod(taken["node"]).told
     sleeper.thaw()
-    epochs = set()
+    epochs: set[float | None] = set()
     deadline = time.monotonic() + 60
     while epochs != {before + 2} and time.monotonic() < deadline:
         page = sleeper.sidecar.metrics()

@@ -30,18 +30,25 @@ class StateFile:
         """
         try:
             with self._path.open("rb") as file:
-                found: Any = json.loads(file.read(_LONGEST))
+                content = file.read(_LONGEST)
         except FileNotFoundError:
             return LocalState()
         try:
+            found: Any = json.loads(content)
             if found["schema"] != SCHEMA:
                 raise ValueError(f"schema {found['schema']}")  # noqa: TRY301 - told with the file's name below
             epochs = [read_epoch(each) for each in found["history"]]
             epoch, confirmed, tainted = found["epoch"], found["confirmed"], found["tainted"]
-            if type(epoch) is not int or not isinstance(confirmed, bool) or not isinstance(tainted, bool):
+            if (
+                type(epoch) is not int
+                or None in epochs
+                or not isinstance(confirmed, bool)
+                or not isinstance(tainted, bool)
+            ):
                 raise TypeError("wrong types")  # noqa: TRY301 - as above
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{self._path} is not a state of this version: {error}") from None
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            text = f"{self._path} is not a state that this version wrote ({type(error).__name__}: {error})"
+            raise ValueError(text) from None
         history = newest_epochs({each.number: each for each in epochs if each is not None})
         return LocalState(epoch, confirmed=confirmed, tainted=tainted, history=history)
 

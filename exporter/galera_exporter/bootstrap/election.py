@@ -169,7 +169,7 @@ def _without_data(case: Case, found: Evidence) -> Elect | Wait:
         if had_data:
             return _missing(found)
         text = f"{len(found.reports)} of {found.expected} nodes are here, all empty"
-        return Wait(Reason.INITIAL_MEMBERS, tuple(sorted(found.reports)), text)
+        return Wait(Reason.INITIAL_MEMBERS, (), text)
     if had_data:
         return Wait(Reason.DATA_LOSS_GUARD, tuple(sorted(found.reports)), "every node is empty; the cluster had data")
     return _initial(case, found)
@@ -177,7 +177,7 @@ def _without_data(case: Case, found: Evidence) -> Elect | Wait:
 
 def _initial(case: Case, found: Evidence, order: Order | None = None) -> Elect | Wait:
     if len(found.reports) < found.expected - (1 if found.absent else 0):
-        return Wait(Reason.INITIAL_MEMBERS, tuple(sorted(found.reports)))
+        return Wait(Reason.INITIAL_MEMBERS, (), f"{len(found.reports)} of {found.expected} nodes are here")
     first = min(found.reports, key=lambda node: (ordinal_of(node), node))
     if first != case.me.node:
         return Wait(Reason.ELECTING, (first,))

@@ -61,7 +61,11 @@ def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep
     if running.epoch:
         known = running.history.get(running.epoch)
         lost = snapshot.bootstrap is None or running.epoch > newest
-        return Adopt(replace(known, confirmed=True)) if lost and known is not None else None
+        return (
+            Adopt(replace(known, confirmed=True), running.node, running.component)
+            if lost and known is not None
+            else None
+        )
     if newest and snapshot.primary:
         return None
     bootstrap = snapshot.bootstrap
@@ -69,7 +73,8 @@ def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep
     same = newest and snapshot.history[newest].uuid == running.position.uuid
     uuid, seqno = running.position.uuid, running.position.seqno
     parent = newest if same else 0
-    return Adopt(Epoch(number, parent, seqno, uuid, running.node, Mode.ADOPTED, Rule.ADOPTED, confirmed=True))
+    epoch = Epoch(number, parent, seqno, uuid, running.node, Mode.ADOPTED, Rule.ADOPTED, confirmed=True)
+    return Adopt(epoch, running.node, running.component)
 
 
 def newer_epoch(running: Running, snapshot: Snapshot | None) -> Relabel | Stop | None:

@@ -14,7 +14,6 @@ from galera_exporter.bootstrap.state import (
     GateDecision,
     Join,
     Keep,
-    Reason,
     Relabel,
     Resign,
     RunDecision,
@@ -100,6 +99,4 @@ class BootstrapReading:
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The nodes that the wait is for, or that are in its way; of nodes that are to come, no name is known."""
-        if self.wait is None or self.wait.reason is Reason.INITIAL_MEMBERS:
-            return ()
-        return self.wait.nodes
+        return () if self.wait is None else self.wait.nodes

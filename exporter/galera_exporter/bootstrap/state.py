@@ -344,6 +344,8 @@ class Adopt:
     """Write the epoch of a Primary component that etcd does not know (any more)."""
 
     epoch: Epoch
+    node: str
+    component: Component
 
 
 @dataclass(frozen=True, slots=True)

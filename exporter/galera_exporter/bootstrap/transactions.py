@@ -161,7 +161,10 @@ def resign(bootstrap: Bootstrap, snapshot: Snapshot) -> Transaction:
 def adopt(decision: Adopt, snapshot: Snapshot, state: LocalState, token: str) -> Transaction:
     """Write the epoch of a running Primary component, and what its node knows of the past."""
     epoch = decision.epoch
-    changes: list[Put | Drop] = [Put(BOOTSTRAP, Bootstrap(Phase.PRIMARY, epoch, token))]
+    changes: list[Put | Drop] = [
+        Put(BOOTSTRAP, Bootstrap(Phase.PRIMARY, epoch, token)),
+        Put(PRIMARY + decision.node, decision.component, leased=True),
+    ]
     changes += _history(snapshot, {**snapshot.history, **state.history, epoch.number: epoch})
     return Transaction((unchanged(snapshot, BOOTSTRAP),), tuple(changes))
 

@@ -173,7 +173,8 @@ WORDS: Final[Mapping[Reason, Words]] = {
         meaning="The node has transactions that the cluster never agreed on, or went on from another election. "
         "Galera itself would not notice, and let it join with different rows.",
         action="Save what is needed from that node (a dump of a copy of its directory), then discard its data: "
-        "it takes a full state transfer.",
+        "it takes a full state transfer. If its data were restored from a backup and are those to go on with: "
+        "force-bootstrap it instead, with --accept-data-loss.",
         command=f"galeractl discard {NODE}",
     ),
     Reason.NO_SAFE_CANDIDATE: Words(

@@ -30,6 +30,7 @@ from galera_exporter.node import Node
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
 from galera_exporter.registry.lease import Lease
+from galera_exporter.serving import why_not
 from galera_exporter.settings import Config
 from galera_exporter.web.message import Request, Response
 from galera_exporter.web.pages import Glance, render_status
@@ -114,8 +115,17 @@ class Sidecar:
             self._config.web.telemetry_path: Route(self._metrics, ahead=self._node.prefetch),
             "/-/healthy": probe,
             "/-/ready": probe,
+            "/-/serving": Route(self._serving, public=True),
             "/-/reload": Route(self._reload, methods=("POST", "PUT")),
         }
+
+    def _serving(self, request: Request) -> Response:
+        """Answer whether the database may get clients; the other probes are of this process alone."""
+        sample = self._node.database(min(request.timeout, self._config.mariadb.timeout)).sample
+        reason = why_not(sample, None if self._coordinator is None else self._coordinator.reading())
+        if reason:
+            return Response.text(HTTPStatus.SERVICE_UNAVAILABLE, f"not serving: {reason}")
+        return Response.text(HTTPStatus.OK, "serving")
 
     def _tell(self, coordinator: Coordinator, request: Request) -> Response:
         """Answer the sidecar of another node. Public: that one has no password, and the group's view says as much."""

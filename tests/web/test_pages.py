@@ -58,7 +58,8 @@ def test_each_scene_is_one_well_formed_page_that_loads_nothing(name: str) -> Non
     page = Page(html)
     names = {tag for tag, _ in page.tags}
     assert not names & {"script", "img", "iframe", "form", "object"}
-    assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == ["/metrics", "/-/healthy", "/-/ready"]
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert links == ["/metrics", "/-/healthy", "/-/ready", "/-/serving"]
     assert {
         attributes["href"].split(",")[0] for tag, attributes in page.tags if tag == "link" and attributes["href"]
     } == {"data:image/svg+xml"}

@@ -83,7 +83,7 @@ def render_status(glance: Glance) -> str:
 <div>{render_registry(glance.registry, glance.now)}
 {render_datadir(glance.datadir, glance.now)}</div></div></main>
 <footer><a href="{text(glance.telemetry_path)}">Metrics</a>
-<a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a>
+<a href="/-/healthy">Health</a> <a href="/-/ready">Readiness</a> <a href="/-/serving">Serving</a>
 <span>galera-exporter {text(glance.version)}</span> <span>Refreshes every {REFRESH} s</span></footer>
 </div></body></html>
 """

@@ -192,12 +192,12 @@ def test_a_machine_that_slept_past_its_lease_ends_its_bootstrap_at_once(stopped:
 def test_a_confirmed_bootstrap_needs_no_lease_any_more(stopped: Decider) -> None:
     stopped.node.start()
     position = stopped.request()["position"]
-    stopped.bootstrap(position, lease_seconds=1)
+    stopped.bootstrap(position, lease_seconds=2)
     stopped.node.wait_phase("starting")
     stopped.confirm()
     (stopped.node.handoff / "lease").unlink()
     stopped.node.wait_synced(30)
-    time.sleep(2.5)
+    time.sleep(3)
     assert stopped.node.synced
 
 

@@ -50,6 +50,10 @@ take() { # file: its lines into got; an absent file has none
   done <"$1"; } 2>/dev/null
 }
 
+pick() { # extended regular expression of whole lines, file, which group: the first by default
+  sed -En "s/^$1\r?$/${3:-\\1}/p" "$2" 2>/dev/null
+}
+
 tell() { # phase text [exit status]
   keep "$handoff/phase" "boot_id=$boot" "phase=$1" "pid=$child" "text=${2//$'\n'/ }" ${3:+"exit=$3"}
 }
@@ -64,6 +68,12 @@ finish() { # status text
 leave_if_asked() { [[ ! $ending ]] || finish 0 'asked to end before MariaDB was started'; }
 end_child() { asked=$now && kill -TERM "$child" 2>/dev/null; }
 end_child_soon() { end_child && deadline=$((now + 10)); }
+
+launch() { # command...: as our child
+  "$@" {pipe}<&- <&0 &
+  child=$!
+  now
+}
 
 # Waits for the child to end and sets status; "$2" is called at each tick. "$1", called when we are asked to end, says
 # what becomes of the child.
@@ -82,7 +92,7 @@ attend() {
 }
 
 check() {
-  local entry settings name value provider=none served=''
+  local entry settings name served
   for entry in "$handoff" "$state" "$datadir"; do
     [[ -d $entry && -w $entry && -x $entry ]] || finish 78 "user $(id -u) cannot write the directory '$entry':\
  see GALERA_HANDOFF_DIR, GALERA_STATE_DIR, GALERA_DATADIR"
@@ -98,13 +108,11 @@ check() {
   done
   settings=$("${server[@]}" --verbose --help 2>&1) ||
     finish 78 "mariadbd does not accept its options: $(printf '%s' "$settings" | grep -m 3 -F ERROR)"
-  while read -r name value; do
-    case $name in wsrep-provider) provider=$value ;; datadir) served=$value ;; esac
-  done < <(printf '%s\n' "$settings")
+  provider=$(pick 'wsrep-provider +(.*)' <(printf '%s\n' "$settings"))
+  served=$(pick 'datadir +(.*)' <(printf '%s\n' "$settings"))
   [[ -r $provider ]] || finish 78 "wsrep_provider is '$provider', which is no file: set it to libgalera_smm.so;\
  packages galera-4, mariadb-server-galera"
   [[ $served -ef $datadir ]] || finish 78 "mariadbd's datadir is '$served', GALERA_DATADIR is '$datadir'"
-  wsrep_provider=$provider
 }
 
 # Galera writes gvwstate.dat, synchronously, at each Primary view, and removes it in an orderly stop: a copy stays.
@@ -117,27 +125,19 @@ keep_view() {
 }
 
 read_view() { # of the copy: own_uuid, view_seq, view
-  local name first third
-  own_uuid='' view_seq=-1 view=''
-  while read -r name first _ third; do
-    case $name in
-    my_uuid:) [[ ! $first =~ ^$UUID$ ]] || own_uuid=$first ;;
-    view_id:) [[ ! $third =~ ^[0-9]{1,10}$ ]] || view_seq=$third ;;
-    member:) [[ ! $first =~ ^$UUID$ ]] || view+=${view:+,}$first ;;
-    esac
-  done < <(cat "$state/last-view" 2>/dev/null)
+  own_uuid=$(pick "my_uuid: ($UUID)" "$state/last-view")
+  view_seq=$(pick "view_id: 3 $UUID ([0-9]{1,10})" "$state/last-view" '\2') # the uuid has a group of its own
+  view=$(pick "member: ($UUID) [0-9]+" "$state/last-view" | paste -sd, -)
 }
 
 read_grastate() { # grastate, uuid, seqno, safe
-  local name value
-  grastate=absent uuid='' seqno=-1 safe=0
-  [[ -e $datadir/grastate.dat ]] || return 0
-  while read -r name value; do
-    case $name in uuid:) uuid=$value ;; seqno:) seqno=$value ;; safe_to_bootstrap:) safe=$value ;; esac
-  done < <(tr -d '\0\r' <"$datadir/grastate.dat")
-  grastate=ok
-  if [[ ! $uuid =~ ^$UUID$ || ! $seqno =~ ^(-1|[0-9]{1,19})$ || ! $safe =~ ^[01]$ ]]; then
-    grastate=unreadable uuid='' seqno=-1 safe=0
+  uuid=$(pick "uuid: +($UUID)" "$datadir/grastate.dat") grastate=ok
+  seqno=$(pick 'seqno: +(-1|[0-9]{1,19})' "$datadir/grastate.dat")
+  safe=$(pick 'safe_to_bootstrap: +([01])' "$datadir/grastate.dat")
+  if [[ ! -e $datadir/grastate.dat ]]; then
+    grastate=absent
+  elif [[ ! $uuid || ! $seqno || ! $safe ]]; then
+    grastate=unreadable uuid='' seqno='' safe=''
   elif [[ $uuid == "$ZERO" && $data == data ]]; then
     grastate=corrupt
   fi
@@ -161,7 +161,7 @@ prepare() {
 }
 
 recover() {
-  local log_file=$state/recover.log line
+  local log_file=$state/recover.log
   position=$ZERO:-1 source=none
   [[ $data == data ]] || return 0
   if [[ $grastate == ok && $seqno != -1 ]]; then
@@ -170,19 +170,16 @@ recover() {
     tell recovering 'runs mariadbd --wsrep-recover'
     rm -f "$log_file"
     # Without the wsrep options it would skip the recovery. It must not listen: a probe could take it for the server.
-    "${server[@]}" --wsrep-recover --wsrep-on=ON --wsrep-provider="$wsrep_provider" --skip-networking \
-      --wsrep-cluster-address=gcomm://localhost --socket="$handoff/recover.sock" --log-error="$log_file" {pipe}<&- &
-    child=$!
-    now
+    launch "${server[@]}" --wsrep-recover --wsrep-on=ON --wsrep-provider="$provider" --skip-networking \
+      --wsrep-cluster-address=gcomm://localhost --socket="$handoff/recover.sock" --log-error="$log_file"
     deadline=$((now + recover_seconds))
     attend end_child_soon
     leave_if_asked
-    while read -r line; do # a position may carry a GTID behind a comma
-      [[ $line =~ WSREP:\ Recovered\ position:\ ($UUID):(-?[0-9]{1,19}) ]] || continue
-      position=${BASH_REMATCH[1]}:${BASH_REMATCH[3]} source=recover
-      log "${BASH_REMATCH[0]}"
-    done < <(cat "$log_file" 2>/dev/null)
-    [[ $status != 0 || $source == none ]] || return 0
+    # Of a line that may carry a GTID behind a comma.
+    position=$(pick ".*WSREP: Recovered position: ($UUID:-?[0-9]{1,19}).*" "$log_file" | tail -n 1)
+    source=recover
+    log "recovered position: ${position:-none}"
+    [[ $status != 0 || ! $position ]] || return 0
     position=$ZERO:-1 source=none
     log "mariadbd --wsrep-recover ended with status $status and gave no position; the end of $log_file:"
     tail -n 50 "$log_file" >&2
@@ -191,8 +188,9 @@ recover() {
 
 request() {
   leave_if_asked
-  keep "$handoff/request" version=1 "boot_id=$boot" "data=$data" "position=$position" "source=$source" "safe=$safe" \
-    "grastate=$grastate" "sst_interrupted=$sst_interrupted" "own_uuid=$own_uuid" "view_seq=$view_seq" "view=$view" ||
+  keep "$handoff/request" version=1 "boot_id=$boot" "data=$data" "position=$position" "source=$source" \
+    "safe=${safe:-0}" "grastate=$grastate" "sst_interrupted=$sst_interrupted" \
+    "own_uuid=$own_uuid" "view_seq=${view_seq:--1}" "view=$view" ||
     finish 78 'nobody can decide without a request'
 }
 
@@ -213,6 +211,7 @@ decided() {
   take "$handoff/decision.used"
   action=${got[action]-} start_position=${got[position]-} lease_seconds=${got[lease_seconds]-}
   initialize=${got[initialize]-0} fresh=${got[fresh]-0}
+  [[ $start_position != "$ZERO:-1" ]] || start_position='' # said in another way
   local text="$action epoch=${got[epoch]-} position=${start_position:-none} initialize=$initialize fresh=$fresh"
   if [[ ${got[boot_id]-} != "$boot" || ${got[version]-} != 1 ]]; then
     log "ignored a decision for another start (${got[boot_id]-none})"
@@ -241,17 +240,16 @@ initialize() {
   { : >"$marker" && sync "$marker" "$datadir"; } || finish 78 "cannot write $marker"
   [[ $data == empty ]] || wipe
   # Administrators are root and our own user, each through the socket: no password to keep, none to leak.
-  "$(command -v mariadb-install-db || command -v mysql_install_db)" "${server[@]:1}" --datadir="$datadir" \
-    --wsrep-on=OFF --skip-test-db --auth-root-authentication-method=socket --auth-root-socket-user="$user" {pipe}<&- >&2 &
-  child=$!
+  launch "$(command -v mariadb-install-db || command -v mysql_install_db)" "${server[@]:1}" --datadir="$datadir" \
+    --wsrep-on=OFF --skip-test-db --auth-root-authentication-method=socket --auth-root-socket-user="$user" >&2
   attend : # it is not told to end: it is a script, which would die and leave its server at work
   leave_if_asked
   [[ $status == 0 ]] || finish 70 "mariadb-install-db failed with status $status: see above"
 
   tell initializing 'runs the init SQL'
   rm -f "$socket"
-  "${server[@]}" --wsrep-on=OFF --skip-networking --skip-log-bin --socket="$socket" {pipe}<&- &
-  temporary=$!
+  launch "${server[@]}" --wsrep-on=OFF --skip-networking --skip-log-bin --socket="$socket"
+  temporary=$child
   until [[ -S $socket ]]; do
     leave_if_asked
     kill -0 "$temporary" 2>/dev/null || finish 70 'the temporary server for the init SQL ended: see above'
@@ -260,10 +258,8 @@ initialize() {
   for file in ${init_dir:+"$init_dir"/*.sql}; do
     [[ -e $file ]] || continue # no file matched
     log "runs $file"
-    # In the background, so that a signal is heard meanwhile.
-    "$(command -v mariadb || command -v mysql)" --no-defaults --protocol=socket --socket="$socket" --user="$user" \
-      --default-character-set=utf8mb4 {pipe}<&- <"$file" >&2 &
-    child=$!
+    launch "$(command -v mariadb || command -v mysql)" --no-defaults --protocol=socket --socket="$socket" \
+      --user="$user" --default-character-set=utf8mb4 <"$file" >&2
     attend end_child_soon
     leave_if_asked
     [[ $status == 0 ]] || finish 70 "the init SQL failed: $file"
@@ -314,9 +310,7 @@ start() {
   local beat='' confirmed=1 renewed
   leave_if_asked
   [[ $action == join ]] || confirmed=''
-  "${server[@]}" "${flags[@]}" {pipe}<&- &
-  child=$!
-  now
+  launch "${server[@]}" "${flags[@]}"
   renewed=$now
   log "started mariadbd, pid $child: ${server[*]} ${flags[*]}"
   tell starting "mariadbd runs, pid $child"

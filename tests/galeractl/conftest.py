@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from protocol import Protocol
 from written import Registry
 
 from galera_exporter.registry.etcd import Etcd
@@ -39,3 +40,8 @@ def registry(etcd: EtcdCluster) -> Iterator[Registry]:
     client = Etcd(settings)
     yield Registry(client, settings)
     client.close()
+
+
+@pytest.fixture
+def protocol(registry: Registry) -> Protocol:
+    return Protocol(registry)

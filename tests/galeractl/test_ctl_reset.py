@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from ctl import OnTerminal, galeractl
+from protocol import Protocol, epoch, report
 from written import RECORD, Registry
 
+from galera_exporter.bootstrap.state import Mode, Purpose
 from lab import EtcdCluster
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("galeractl")]
@@ -118,3 +121,102 @@ def test_an_etcd_that_is_down_is_told_in_one_line(registry: Registry, etcd: Etcd
     assert done.code == 2
     assert done.err.startswith("galeractl: etcd: ")
     assert done.err.count("\n") == 1
+
+
+def test_the_history_of_elections_is_not_removed_by_the_way(protocol: Protocol) -> None:
+    protocol.outage()
+    before = protocol.registry.names()
+    done = galeractl("reset", "--yes", *protocol.flags)
+    assert done.code == 3
+    for words in ("history of elections", "galeractl explain", "--accept-data-loss", "--forget-history"):
+        assert words in done.err
+    assert protocol.registry.names() == before
+
+
+def test_a_cluster_that_is_given_up_can_be_forgotten(protocol: Protocol) -> None:
+    protocol.outage()
+    assert galeractl("reset", "--yes", "--forget-history", *protocol.flags).code == 0
+    assert not any(key.startswith(protocol.prefix) for key in protocol.registry.names())
+
+
+def lost(protocol: Protocol) -> None:
+    """All volumes are new; the cluster had data."""
+    protocol.elected(epoch(3, 90))
+    protocol.remembered("galera-1", 120)
+    protocol.reports(*(report(f"galera-{number}") for number in range(3)))
+
+
+def test_a_cluster_whose_data_are_all_lost_begins_again_by_an_order(protocol: Protocol) -> None:
+    lost(protocol)
+    with protocol.acting("galera-0"):
+        done = galeractl("reset", "--accept-data-loss", "--yes", *protocol.flags)
+    assert done.code == 0, done.err
+    assert "galera-1 was at seqno 120 in epoch 3" in done.out
+    assert "galera-0 is elected (epoch 4) and begins an empty cluster" in done.out
+    snapshot = protocol.snapshot()
+    assert snapshot.history[4].mode is Mode.INITIAL
+    assert snapshot.history[4].lossy
+    assert snapshot.orders == ()
+
+
+def test_to_begin_again_a_person_types_the_name_of_the_cluster(protocol: Protocol) -> None:
+    lost(protocol)
+    seen = OnTerminal("reset", "--accept-data-loss", "--no-wait", *protocol.flags)
+    seen.expect("Begin again, empty? Type the cluster's name, galera: ")
+    seen.type("galera\r")
+    assert seen.end() == 0
+    assert [order.purpose for order in protocol.snapshot().orders] == [Purpose.INITIAL]
+
+
+def has_data(protocol: Protocol) -> None:
+    protocol.reports(report("galera-2", 100))
+
+
+def has_half(protocol: Protocol) -> None:
+    protocol.reports(report("galera-2", 100, tainted=True))
+
+
+def serves(protocol: Protocol) -> None:
+    protocol.primary("galera-1")
+
+
+def ordered(protocol: Protocol) -> None:
+    protocol.order("t", Purpose.FORCE, "galera-0")
+
+
+def larger(protocol: Protocol) -> None:
+    protocol.reports(report("galera-0", expected=5))
+
+
+def never_had_data(protocol: Protocol) -> None:
+    galeractl("reset", "--yes", "--forget-history", *protocol.flags)
+    protocol.reports(*(report(f"galera-{number}") for number in range(3)))
+
+
+def silent(protocol: Protocol) -> None:
+    galeractl("reset", "--yes", "--forget-history", *protocol.flags)
+    protocol.elected(epoch(3, 90))
+
+
+@pytest.mark.parametrize(
+    ("scene", "words"),
+    [
+        (has_data, "nodes have data: galera-2. Bootstrap from one of them (galeractl force-bootstrap)"),
+        (has_half, "nodes have data: galera-2"),
+        (serves, "a Primary component exists (galera-1)"),
+        (ordered, "an order is pending already (bootstrap from galera-0, by kim)"),
+        (larger, "Start the others first"),
+        (never_had_data, "etcd remembers no data of this cluster: it begins by itself"),
+        (silent, "no node reports"),
+    ],
+)
+def test_it_does_not_begin_again_where_that_makes_no_sense(
+    protocol: Protocol, scene: Callable[[Protocol], None], words: str
+) -> None:
+    lost(protocol)
+    scene(protocol)
+    before = protocol.pending()
+    done = galeractl("reset", "--accept-data-loss", "--yes", *protocol.flags)
+    assert done.code == 3
+    assert words in done.err
+    assert protocol.pending() == before

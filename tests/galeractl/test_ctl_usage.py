@@ -18,7 +18,7 @@ from galera_exporter.galeractl.terminal import Cell, Terminal, printable, width
 from lab.sidecar import environment
 
 
-@pytest.mark.parametrize("name", ["status", "etcd-health", "sync-test", "reset"])
+@pytest.mark.parametrize("name", [command.name for command in cli.COMMANDS])
 def test_each_help_has_exit_status_and_examples(name: str) -> None:
     done = galeractl(name, "--help")
     assert done.code == 0
@@ -39,6 +39,17 @@ def test_each_help_has_exit_status_and_examples(name: str) -> None:
         (("status", "--mariadb.password=canary"), "GALERA_EXPORTER_MARIADB_PASSWORD"),
         (("etcd-health",), "--etcd.endpoints"),
         (("reset",), "--etcd.endpoints"),
+        (("explain",), "--etcd.endpoints"),
+        (("hold",), "--etcd.endpoints"),
+        (("release",), "--etcd.endpoints"),
+        (("withdraw",), "--etcd.endpoints"),
+        (("force-bootstrap", "galera-0"), "--etcd.endpoints"),
+        (("force-bootstrap",), "NODE"),
+        (("force-bootstrap", "galera-0", "galera-1"), "not expected"),
+        (("force-bootstrap", "galera-0", "--timeout", "0"), "write seconds from 0.1"),
+        (("discard",), "NODE"),
+        (("hold", "--reason", "two\nlines", "--etcd.endpoints=http://127.0.0.1:1"), "in one line"),
+        (("reset", "--accept-data-loss", "--while-alive"), "leave --while-alive"),
         (("sync-test",), "--etcd.endpoints"),
         (("sync-test", "--nodes", "a:b,c"), "write host:port"),
         (("sync-test", "--nodes", "a,a"), "twice"),

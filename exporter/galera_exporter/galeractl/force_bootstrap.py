@@ -93,7 +93,8 @@ def _refuse(snapshot: Snapshot, report: Report, order: Order, losses: tuple[loss
     decision = orders.outcome(snapshot, report, order)
     if isinstance(decision, Start):
         raise RefusedError(f"{node} is elected already (epoch {decision.epoch.number}), and starts without an order")
-    if isinstance(decision, Wait) and decision.reason is Reason.ORDER_REFUSED:
+    strange = not order.lossy and loss.reach(snapshot, report) is None
+    if strange or (isinstance(decision, Wait) and decision.reason is Reason.ORDER_REFUSED):
         told = _lines(snapshot, report, losses) or [f"the data of {node} are not a part of the cluster's history"]
         back = f"Bring back {', '.join(each.node for each in losses)}, or add" if losses else "Add"
         raise RefusedError(printable(f"{'; '.join(told)}. {back} --accept-data-loss"))
@@ -119,10 +120,11 @@ def _lines(snapshot: Snapshot, report: Report, losses: tuple[loss.Loss, ...]) ->
 
 
 def _shown(snapshot: Snapshot, report: Report, losses: tuple[loss.Loss, ...]) -> str:
-    foreign = loss.reach(snapshot, report) is None
+    where = f"{report.node} has seqno {report.position.seqno} of epoch {report.epoch}"
+    if loss.reach(snapshot, report) is None:
+        where += ", which is not a part of the cluster's history"
     text = [
-        f"{report.node} has seqno {report.position.seqno} of epoch {report.epoch}"
-        f"{', not a part of the history of this cluster' * foreign}. All others take its data.",
+        f"{where}. All others take its data.",
         "What would be lost:" if losses else "Nothing that is known would be lost.",
         *(f"  - {line}" for line in _lines(snapshot, report, losses)),
     ]

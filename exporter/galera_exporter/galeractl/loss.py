@@ -91,7 +91,7 @@ def discarded(snapshot: Snapshot, report: Report) -> Loss | None:
     different state UUIDs and nothing says which is the cluster's.
     """
     found = evidence(snapshot, report.expected)
-    if report.held is not Held.DATA or not _needs_order(found, report):
+    if report.held is not Held.DATA or report.tainted or not _needs_order(found, report):
         return None
     common = _common(found, report)
     count = None if common is None else report.position.seqno - common
@@ -106,11 +106,11 @@ def everything(snapshot: Snapshot) -> tuple[Loss, ...]:
 
 
 def _needs_order(found: Evidence, report: Report) -> bool:
-    if found.cluster and report.position.defined:
-        return standing(found, report) is Standing.FOREIGN
-    if found.cluster:
-        return report.epoch == 0 and not report.tainted  # data that never were in a cluster, as protocol.join has it
-    return len({each.position.uuid for each in found.with_data if each.usable}) > 1
+    if not found.cluster:
+        return len({each.position.uuid for each in found.with_data if each.usable}) > 1
+    if not report.position.defined:
+        return report.epoch == 0  # data that never were in a cluster: protocol.join has the same
+    return standing(found, report) is Standing.FOREIGN
 
 
 def _common(found: Evidence, report: Report) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -64,18 +65,36 @@ def test_a_first_start_makes_tables_and_accounts_and_is_incomplete_until_it_is_c
     assert request["position"] != NOWHERE
 
 
-def test_a_first_start_that_was_not_confirmed_is_made_anew(make: Make) -> None:
+def test_a_first_start_that_made_a_cluster_keeps_it_though_the_wrapper_saw_no_confirmation(make: Make) -> None:
     decider = make()
     node = decider.node
     begin(decider)
     node.wait_synced(30)
-    first = node.status()["wsrep_cluster_state_uuid"]
-    node.sql("CREATE DATABASE of_the_first")
+    node.sql("CREATE DATABASE precious")
+    status = node.status()
     node.kill()
+    assert marker(node).exists()
+    node.start()
+    request = decider.request()
+    assert (request["data"], request["source"]) == ("data", "recover")
+    assert request["position"] == f"{status['wsrep_local_state_uuid']}:{status['wsrep_last_committed']}"
+    assert not marker(node).exists()
+
+
+def test_a_first_start_that_made_no_cluster_is_made_anew(make: Make) -> None:
+    decider = make()
+    node = decider.node
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stranger.bind(("127.0.0.1", node.config.ports.group))
+        stranger.listen()
+        begin(decider)
+        assert node.process is not None
+        assert node.process.wait(30) != 0  # Galera finds its port taken
+    assert "started mariadbd" in text(node.log)
     begin(decider)
+    assert "recovered position: 00000000-0000-0000-0000-000000000000:-1" in text(node.log)
     node.wait_synced(30)
-    assert node.status()["wsrep_cluster_state_uuid"] != first
-    assert "of_the_first" not in databases(node)
 
 
 def test_an_error_in_the_init_sql_is_fatal_and_shown_and_all_is_made_anew(make: Make) -> None:

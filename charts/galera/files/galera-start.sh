@@ -15,8 +15,8 @@ readonly handoff=${GALERA_HANDOFF_DIR-} state=${GALERA_STATE_DIR-} datadir=${GAL
 readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup} server=("$@")
 readonly recover_seconds=${GALERA_RECOVER_SECONDS:-3600} # InnoDB may have much to redo
 # In the data directory, so that it shares the fate of the data it speaks of: a lost volume takes it along, and so
-# does an SST. It is there from before the first file until etcd has confirmed the cluster: system tables without
-# a cluster are worth nothing, and the next start must be free to make them anew or to join another's cluster.
+# does an SST. It is there from before the first file until etcd has confirmed the cluster, and says "complete" when
+# the init SQL is done. System tables that no cluster was made of are worth nothing: the next start may wipe them.
 readonly marker=$datadir/init-incomplete
 readonly ZERO=00000000-0000-0000-0000-000000000000 UUID='[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
@@ -59,7 +59,7 @@ tell() { # phase text [exit status]
 }
 
 finish() { # status text
-  [[ $temporary == 0 ]] || kill -KILL "$temporary" # its data are incomplete and made anew
+  [[ $temporary == 0 ]] || kill -KILL "$temporary" 2>/dev/null # its data are incomplete and made anew
   log "$2"
   [[ ! -w $handoff ]] || tell exited "$2" "$1"
   exit "$1"
@@ -161,9 +161,18 @@ prepare() {
 }
 
 recover() {
-  local log_file=$state/recover.log
   position=$ZERO:-1 source=none
-  [[ $data == data ]] || return 0
+  if [[ $data == data ]]; then
+    find_position
+  elif [[ $data == incomplete && $(<"$marker") == complete ]]; then
+    # A cluster may have been made of it, and confirmed, before we could take the marker away: then it has a position.
+    find_position
+    [[ $position == *:-1 ]] || { data=data && rm -f "$marker" && sync "$datadir"; }
+  fi
+}
+
+find_position() { # position, source
+  local log_file=$state/recover.log
   if [[ $grastate == ok && $seqno != -1 ]]; then
     position=$uuid:$seqno source=grastate
   elif [[ -e $datadir/mysql ]]; then # without, mariadbd would make InnoDB's files and find nothing
@@ -270,6 +279,7 @@ initialize() {
   temporary=0
   leave_if_asked
   [[ $status == 0 ]] || finish 70 "the temporary server for the init SQL ended with status $status: see above"
+  { sync -f "$datadir" && keep "$marker" complete; } || finish 78 "cannot write $marker"
 }
 
 write_grastate() { # uuid safe
@@ -365,7 +375,7 @@ see_confirmation() { # or at least that the lease was renewed
   [[ ${got[confirmed]-} == 1 ]] || return 0
   confirmed=1
   log 'the bootstrap is confirmed in etcd'
-  [[ ! -e $marker ]] || { sync -f "$datadir" && rm -f "$marker" && sync "$datadir"; }
+  rm -f "$marker"
 }
 
 ((${#server[@]})) || finish 78 'usage: galera-start.sh mariadbd [argument...]'

@@ -48,9 +48,10 @@ def lab_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def shared_trio() -> Iterator[Trio]:
-    """Three mariadbd, three etcd, three sidecars, started once per run. Tests take ``cluster``."""
+    """Three etcd and three pods that made a cluster, once per run. Tests take ``cluster``."""
     with scratch() as folder:
-        trio = Trio(folder, provider_options=QUICK_EVS)
+        # A node that was left alone is made a part of the next cluster soon, not after half a minute.
+        trio = Trio(folder, provider_options=QUICK_EVS, flags={"bootstrap.survivor-timeout": "5"})
         try:
             trio.start()
             yield trio

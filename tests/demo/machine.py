@@ -14,9 +14,11 @@ from lab.galera_config import PROVIDERS
 PROGRAMS = {
     "mariadbd": "mariadb-server",
     "mariadb-install-db": "mariadb-server",
+    "mariadb": "mariadb-client",
     "mariabackup": "mariadb-backup",
     "mbstream": "mariadb-backup",
     "socat": "socat",
+    "pgrep": "procps",
     "etcd": "etcd-server",
     "etcdctl": "etcd-client",
     "prometheus": "prometheus",

@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from demo.screen import Screen
+from demo.voices import Voices
 from lab import Alertmanager, Notification, Prometheus, Receiver, Sidecar, Target, Trio, wait_until, webhook
 from lab.sidecar import environment
 
 RULES = Path(__file__).with_name("rules.yml")
 CLUSTER = "demo"
+BACKOFF = 15
+"""Seconds after which a node whose mariadbd was killed is started again: its key in the registry is gone by then."""
 _SHOWN = (
     'wsrep_cluster_status{status="Primary"}',
     "wsrep_cluster_size",
@@ -21,17 +24,19 @@ _SHOWN = (
     "wsrep_flow_control_paused_seconds_total",
     "galera_registry_up",
     "galera_etcd_key_age_seconds{",
+    "galera_bootstrap_epoch",
 )
 
 
 class Stage:
-    """Three etcd, three MariaDB, three sidecars, Prometheus, Alertmanager and its receiver, below ``root``."""
+    """Three etcd, three pods (MariaDB and sidecar), Prometheus, Alertmanager and its receiver, below ``root``."""
 
     def __init__(self, root: Path, screen: Screen) -> None:
         self.screen = screen
         self._stack = ExitStack()
-        self.trio = Trio(root, name=CLUSTER, sst=True)
+        self.trio = Trio(root, name=CLUSTER, filled=False, backoff=BACKOFF)
         self._stack.callback(self.trio.close)
+        self.voices = Voices(screen, self.trio.pods)
         self.receiver = Receiver(self._notified)
         self._stack.callback(self.receiver.close)
         self.alertmanager = Alertmanager(root, webhook(self.receiver))
@@ -52,7 +57,9 @@ class Stage:
 
     def start(self) -> None:
         """Start all, one line for each step, and wait until Prometheus has scraped every sidecar."""
-        self.trio.start(self.screen.say)
+        with self.voices.aloud():
+            self.trio.start(self.screen.say)
+        self.screen.say("every sidecar sees three healthy nodes")
         self.screen.say("Alertmanager, with a receiver that prints what it gets")
         self.alertmanager.start()
         self.screen.say("Prometheus, with one example rule")
@@ -73,8 +80,8 @@ class Stage:
         text = self.trio.sidecars[0].get()
         self.screen.write(*(f"  {line}" for line in text.splitlines() if line.startswith(_SHOWN)))
 
-    def galeractl(self, command: str) -> int:
-        """Run galeractl against the demo's etcd, show what it prints, and return its exit status."""
+    def galeractl(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run galeractl against the demo's etcd, and show what it prints."""
         flags = [
             f"--cluster-name={CLUSTER}",
             f"--expected-size={len(self.trio.sidecars)}",
@@ -91,8 +98,8 @@ class Stage:
             check=False,
         )
         self.screen.title(f"$ galeractl {command} {' '.join(flags)}")
-        self.screen.write(*(f"  {line}" for line in done.stdout.splitlines()))
-        return done.returncode
+        self.screen.write(*(f"  {line}".rstrip() for line in done.stdout.splitlines()))
+        return done
 
     def sidecar(self, name: str) -> Sidecar:
         """Return the sidecar of a node."""

@@ -97,6 +97,12 @@ class Story:
         """Wait for anything else that can be looked at."""
         self._wait(what, lambda: (look(), what), within)
 
+    def fact(self, words: str, *, holds: bool) -> None:
+        """Tell what is so now; raise StoryError where it is not."""
+        if not holds:
+            raise StoryError(f"{self._step}\n  not as expected: {words}")
+        self._tell(words)
+
     def summary(self) -> None:
         """Print what was seen and after how many seconds."""
         self._screen.title("What was seen (seconds since the step began)")
@@ -113,8 +119,7 @@ class Story:
             good, line = look()
             now = time.monotonic()
             if good:
-                self.seen.append(Seen(self._step, line, now - self._began))
-                self._screen.say(line, "+")
+                self._tell(line)
                 return
             if now - self._began > within:
                 raise StoryError(f"{self._step}\n  expected within {within:g} s: {expected}\n  seen: {line}")
@@ -122,3 +127,7 @@ class Story:
                 reminder = now + _PATIENCE
                 self._screen.say(f"waiting for {expected}; now {line}", ".")
             time.sleep(_POLL)
+
+    def _tell(self, line: str) -> None:
+        self.seen.append(Seen(self._step, line, time.monotonic() - self._began))
+        self._screen.say(line, "+")

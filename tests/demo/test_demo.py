@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,13 +11,17 @@ import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from demo.machine import faults
+from demo.outage import ROWS
 from demo.screen import Screen
 from demo.story import Expect, Story, StoryError
-from lab import Page, Process, Receiver, Sidecar, wait_until
+from demo.voices import Voices
+from lab import Page, Pod, Process, Receiver, Sidecar, wait_until
 
 TESTS = Path(__file__).parents[1]
 
@@ -43,13 +48,13 @@ def processes(folder: Path) -> list[str]:
     return found
 
 
-def said(run: Process, words: str, timeout: float) -> None:
-    """Wait until the demo says something; raise at once when it ends."""
+def said(run: Process, words: str, timeout: float, after: int = 0) -> None:
+    """Wait until the demo says something behind its first ``after`` characters; raise at once when it ends."""
 
     def look() -> bool:
         if not run.alive:
             raise AssertionError(run.log.read_text()[-20_000:])
-        return words in run.log.read_text()
+        return words in run.log.read_text()[after:]
 
     wait_until(look, timeout, words, [run.log])
 
@@ -87,14 +92,28 @@ def test_the_tour_sees_all_that_it_expects_and_exits_0(folders: list[Path]) -> N
         "notification: GaleraNodeGone resolved",
         'wsrep_local_state_comment{state="donor_desynced"} 1',
         "wsrep_flow_control_active 1",
+        "the last ",
+        "nothing runs; ",
+        'galera-0: galera_bootstrap_waiting{reason="missing"} 1',
+        'galera-1: galera_bootstrap_waiting_for{node="galera-2"} 1',
+        "a node that may have newer data is missing: galera-2",
+        "nobody was elected, and no database was started",
+        "galera-2: elected itself by rule A",
+        "galera-2: needed nothing, by its log",
+        "galera-1: caught up by IST, by its log",
+        "galera-0: caught up by IST, by its log",
+        "all tables have equal checksums on all nodes",
         "What was seen",
     ):
         assert seen in text
+    for node in ("galera-0", "galera-1", "galera-2"):
+        (acknowledged,) = re.findall(rf"^ .* \+ {node}: 0 of (\d+) acknowledged rows lost$", text, re.MULTILINE)
+        assert int(acknowledged) > 2 * ROWS
 
 
 @pytest.mark.servers
 @pytest.mark.timeout(400)
-def test_two_demos_run_side_by_side_and_one_that_is_killed_leaves_nothing_either(folders: list[Path]) -> None:
+def test_two_demos_run_side_by_side_one_is_killed_and_the_other_gets_its_node_back(folders: list[Path]) -> None:
     first, second = (demo(folder) for folder in folders)
     try:
         for run in (first, second):
@@ -103,6 +122,12 @@ def test_two_demos_run_side_by_side_and_one_that_is_killed_leaves_nothing_either
         second.wait(10)
         assert_nothing_is_left(folders[1])
         assert len(processes(folders[0])) >= 8, "the other goes on"
+        victim = re.search(r"Try: kill -9 (\d+) +\(galera-2;", first.log.read_text())
+        assert victim is not None
+        os.kill(int(victim[1]), signal.SIGKILL)
+        said(first, "galera-2 refused (size -)", 20)
+        at = len(first.log.read_text())
+        said(first, "galera-2 synced (size 3)", 90, after=at)
         first.signal(signal.SIGINT)
         assert first.wait(30) == 0
         assert "nothing is left behind" in first.log.read_text()
@@ -116,8 +141,9 @@ def test_two_demos_run_side_by_side_and_one_that_is_killed_leaves_nothing_either
     ("number", "moment"),
     [
         (signal.SIGINT, "etcd: 3 members"),
-        (signal.SIGTERM, "galera-0: bootstraps"),
-        (signal.SIGHUP, "galera-1: joins"),
+        (signal.SIGTERM, "3 pods at once"),
+        (signal.SIGINT, "starts epoch 1 with an empty database"),
+        (signal.SIGHUP, "joins epoch 1"),
     ],
 )
 def test_a_signal_while_it_starts_ends_it_with_nothing_left(
@@ -186,6 +212,15 @@ def test_an_expectation_that_fails_names_what_was_expected_and_what_was_seen(sto
     assert "seen: galera-0: x 3" in str(failed.value)
 
 
+def test_a_fact_that_does_not_hold_ends_the_story(story: tuple[Story, StringIO]) -> None:
+    told, out = story
+    told.step("A step")
+    told.fact("one thing is so", holds=True)
+    with pytest.raises(StoryError, match=r"A step\n  not as expected: another is so"):
+        told.fact("another is so", holds=False)
+    assert "+ one thing is so" in out.getvalue()
+
+
 def test_a_series_that_is_absent_is_said_to_be_absent(story: tuple[Story, StringIO]) -> None:
     told, _ = story
     told.step("A step")
@@ -204,3 +239,22 @@ def test_the_summary_has_every_sight_with_its_seconds(story: tuple[Story, String
     assert "First" in summary
     assert "0.0 s  galera-0: x 2" in summary
     assert "0.0 s  a thing" in summary
+
+
+def test_the_voices_say_whole_lines_of_the_bootstrap_that_came_meanwhile(tmp_path: Path) -> None:
+    out = StringIO()
+    sidecar = StubSidecar("")
+    sidecar.log = tmp_path / "sidecar.log"
+    stamp = "2026-01-31T09:00:00.000Z"
+    sidecar.log.write_text(f"{stamp} info bootstrap: elect: of yesterday\n")
+    pod = SimpleNamespace(name="galera-0", sidecar=sidecar)
+    with Voices(Screen(out), [cast("Pod", pod)]).aloud(), sidecar.log.open("a") as log:
+        log.write(f"{stamp} info bootstrap: phase gate (epoch 0)\n{stamp} info registry.heartbeat: etcd answers\n")
+        log.write(f"{stamp} warn bootstrap: waits: missing (galera-2)\n{stamp} info bootstrap: jo")
+        log.flush()
+        wait_until(lambda: "missing" in out.getvalue(), 5, "the line is said")
+        log.write("in: joins epoch 1\n")
+    assert [line.partition("> ")[2] for line in out.getvalue().splitlines()] == [
+        "galera-0: waits: missing (galera-2)",
+        "galera-0: join: joins epoch 1",
+    ]

@@ -1,4 +1,4 @@
-"""The tour: a node dies and comes back, one is desynced, one brakes the others."""
+"""The tour: a node dies and comes back, one is desynced, one brakes the others, and the power fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 
 import pymysql
 
+from demo.outage import outage
 from demo.stage import Stage
 from demo.story import Expect, Story
 from lab import GaleraNode
@@ -24,6 +25,7 @@ def tour(stage: Stage) -> Story:
     _return(stage, story)
     _desync(stage, story)
     _flow_control(stage, story)
+    outage(stage, story)
     return story
 
 

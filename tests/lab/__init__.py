@@ -8,6 +8,7 @@ from lab.etcd import EtcdCluster, EtcdMember
 from lab.galera import GaleraCluster
 from lab.mariadb import GaleraNode
 from lab.page import Page
+from lab.pod import Pod
 from lab.ports import Ports
 from lab.process import LabTimeoutError, Process, wait_until
 from lab.prometheus import Alertmanager, Notification, Prometheus, Receiver, Target, webhook
@@ -25,6 +26,7 @@ __all__ = [
     "LabTimeoutError",
     "Notification",
     "Page",
+    "Pod",
     "Ports",
     "Process",
     "Prometheus",

@@ -16,9 +16,7 @@ from lab.template import fill
 class GaleraCluster:
     """``size`` nodes ``galera-0`` ... below ``root`` (a folder of ``lab.scratch``).
 
-    ``sst``: only the first node gets data; the others join by mariabackup SST (about 13 s each, 10 of
-    them a sleep of the donor's script). Otherwise all start from one template. ``hosts``: one for each node,
-    if not all on loopback.
+    All start from one template. ``hosts``: one for each node, if not all on loopback.
     """
 
     def __init__(
@@ -27,13 +25,11 @@ class GaleraCluster:
         root: Path,
         *,
         name: str = "lab",
-        sst: bool = False,
         options: Mapping[str, str] | None = None,
         provider_options: Mapping[str, str] | None = None,
         hosts: Sequence[Host] = (),
     ) -> None:
         self.name = name
-        self._sst = sst
         self._ports = Ports()
         ports = [NodePorts(*(self._ports.take() for _ in range(4))) for _ in range(size)]
         places = tuple(hosts) or (LOOPBACK,) * size
@@ -65,13 +61,6 @@ class GaleraCluster:
             self.wait_joined(node, timeout)
         self.wait_synced(timeout)
 
-    def rebuild(self) -> None:
-        """Throw all data away and start again: the way back from any mess."""
-        for node in self.nodes:
-            node.kill()
-            node.wipe()
-        self.start()
-
     def bootstrap(self, timeout: float = 60) -> None:
         """Start the first node as a new cluster and wait until it is Synced."""
         first = self.nodes[0]
@@ -82,7 +71,7 @@ class GaleraCluster:
 
     def join(self, node: GaleraNode) -> None:
         """Start a node that finds its Primary component; does not wait."""
-        if not node.datadir.exists() and not self._sst:
+        if not node.datadir.exists():
             fill(node, bootstrap=False)
         node.start()
 

@@ -1,4 +1,4 @@
-"""The whole thing: one etcd cluster, one Galera cluster, and a sidecar beside each node."""
+"""The whole thing: one etcd cluster, and three pods that make one Galera cluster by themselves."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 import pymysql
 
 from lab.etcd import EtcdCluster
-from lab.galera import GaleraCluster
 from lab.page import Page
+from lab.pod import Pod, bootstrap_flags, introduce
 from lab.process import wait_until
 from lab.sidecar import Sidecar
+from lab.template import fill
+from lab.wrapper import WrappedCluster
 
 # A dead node is out of the view after 2 s instead of 5 s; the ratios are the defaults'.
 QUICK_EVS: Mapping[str, str] = {
@@ -25,58 +27,64 @@ QUICK_EVS: Mapping[str, str] = {
 
 
 class Trio:
-    """Three etcd members, three nodes, three sidecars below ``root`` (a folder of ``lab.scratch``)."""
+    """Three etcd members, three nodes, three sidecars below ``root`` (a folder of ``lab.scratch``).
+
+    The nodes start empty, and two of them take an SST (about 13 s each, 10 of them a sleep of the donor's
+    script); ``filled``: all have the same data from the beginning, and nobody needs one. ``backoff``:
+    seconds after which a node whose mariadbd has crashed is started again.
+    """
 
     def __init__(
         self,
         root: Path,
         *,
         name: str = "lab",
-        sst: bool = False,
+        filled: bool = True,
         options: Mapping[str, str] | None = None,
         provider_options: Mapping[str, str] | None = None,
         flags: Mapping[str, str] | None = None,
+        backoff: float = 1.0,
     ) -> None:
         self.etcd = EtcdCluster(3, root)
-        self.galera = GaleraCluster(3, root, name=name, sst=sst, options=options, provider_options=provider_options)
-        self._transfer = "mariabackup SST" if sst else "IST"
-        self.sidecars = tuple(
-            Sidecar(node, root, etcd=self.etcd.endpoints, cluster=self.galera.name, flags=flags)
+        self.galera = WrappedCluster(
+            3, root, name=name, options=options, provider_options=provider_options, backoff=backoff
+        )
+        self._filled = filled
+        self.pods = tuple(
+            Pod(
+                node,
+                Sidecar(
+                    node,
+                    root,
+                    etcd=self.etcd.endpoints,
+                    cluster=name,
+                    flags={**bootstrap_flags(node), **(flags or {})},
+                ),
+            )
             for node in self.galera.nodes
         )
+        introduce(self.pods)
+        self.sidecars = tuple(pod.sidecar for pod in self.pods)
 
     def start(self, step: Callable[[str], object] = lambda _words: None) -> None:
         """Start everything and wait until all is healthy; ``step`` is told what begins."""
         step("etcd: 3 members")
         self.etcd.start()
-        first, *others = self.galera.nodes
-        step(f"{first.name}: bootstraps the cluster")
-        self.galera.bootstrap()
-        for node in others:
-            step(f"{node.name}: joins by {self._transfer}")
-            self.galera.join(node)
-            try:
-                self.galera.wait_joined(node)
-            except RuntimeError:
-                # On a busy machine a donor may give up; a supervisor would start the joiner again too.
-                step(f"{node.name}: the {self._transfer} failed; once more")
-                node.kill()
-                node.wipe()
-                self.galera.join(node)
-                self.galera.wait_joined(node)
-        for sidecar in self.sidecars:
-            step(f"sidecar of {sidecar.name}")
-            sidecar.start()
-        step("every sidecar sees three healthy nodes")
-        self.wait_healthy()
+        if self._filled:
+            for node in self.galera.nodes:
+                fill(node, bootstrap=False)
+        step(f"{len(self.pods)} pods at once, each a node with {'equal' if self._filled else 'no'} data and a sidecar")
+        for pod in self.pods:
+            pod.start()
+        self.wait_healthy(180)
 
     def pages(self) -> list[Page]:
         """Scrape all three sidecars."""
         return [sidecar.metrics() for sidecar in self.sidecars]
 
-    def wait_healthy(self, timeout: float = 60) -> None:
+    def wait_healthy(self, timeout: float = 90) -> None:
         """Wait until every sidecar sees a healthy cluster and registry."""
-        logs = [sidecar.log for sidecar in self.sidecars]
+        logs = [log for pod in self.pods for log in pod.logs]
         wait_until(
             lambda: all(map(self._healthy, self.pages())), timeout, "all sidecars show a healthy trio", logs, 0.2
         )
@@ -86,6 +94,7 @@ class Trio:
             page.value("galera_up") == 1
             and page.value("wsrep_cluster_size") == len(self.galera.nodes)
             and page.value("wsrep_local_state") == 4  # Synced
+            and page.value("galera_bootstrap_phase", phase="confirmed") == 1
             and page.value("galera_registry_up") == 1
             and all(
                 page.value("galera_etcd_key_present", node=node.name) == 1
@@ -100,28 +109,15 @@ class Trio:
         for member in self.etcd.members:
             member.thaw()
         self.etcd.start()
-        self._restore_galera()
-        for sidecar in self.sidecars:
-            if sidecar.process is not None:
-                sidecar.process.thaw()
-            if not sidecar.alive:
-                sidecar.start()
-        self.wait_healthy()
-
-    def _restore_galera(self) -> None:
+        for pod in self.pods:
+            pod.thaw()
+        for pod in self.pods:
+            pod.start()
         for node in self.galera.nodes:
-            node.thaw()
-        if any(node.alive and node.status().get("wsrep_cluster_status") == "Primary" for node in self.galera.nodes):
-            for node in self.galera.nodes:
-                if not node.alive:
-                    node.start()
-                    self.galera.wait_joined(node)
-        else:
-            self.galera.rebuild()
-        for node in self.galera.nodes:
-            with suppress(pymysql.MySQLError):
+            with suppress(OSError, pymysql.MySQLError):  # one that does not answer yet has forgotten it
                 node.sql("SET GLOBAL wsrep_desync = OFF")
-        self.galera.wait_synced()
+        self.galera.wait_synced()  # the pages may still show what was before
+        self.wait_healthy()
 
     def close(self) -> None:
         """End everything."""

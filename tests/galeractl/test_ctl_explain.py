@@ -12,7 +12,7 @@ from galera_exporter.bootstrap.state import Activity, Phase, Purpose
 from galera_exporter.model import Position
 from lab import EtcdCluster
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("galeractl")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("orders")]
 
 OTHER = "99999999-0f3b-11f1-9c1d-4b4f3f5b6a01"
 
@@ -30,9 +30,10 @@ def test_it_says_who_is_missing_what_each_node_has_and_what_would_resolve_it(pro
     assert row(done.out, "galera-0")[:6] == ["galera-0", "gate", "data", "3", "108", "-"]
     assert row(done.out, "galera-0")[-2:] == ["waits:", "regressed"]
     assert row(done.out, "galera-1") == ["galera-1", "away", "-", "3", "120", "-", "-", "-"]
-    assert "Election: primary, epoch 3 by galera-0, from seqno 90 of epoch 2, for all nodes had reported" in done.out
+    assert "  - epoch 3 by galera-0, from seqno 90 of epoch 2, for all nodes had reported\n" in done.out
     assert "galera-0, galera-2 wait: the cluster was further" in done.out
     assert "    galeractl force-bootstrap galera-0 --accept-data-loss\n" in done.out
+    assert "galera-1 was at seqno 120 in epoch 3, galera-0 has 108: at least 12 transactions would be lost" in done.out
     assert "More: docs/operations.md#regressed" in done.out
     assert "Decided here from etcd alone" in done.out
 
@@ -74,7 +75,11 @@ def all_here(protocol: Protocol) -> None:
 
 
 def elected(protocol: Protocol) -> None:
-    protocol.elected(epoch(4, 108), Phase.ELECTED)
+    protocol.elected(epoch(4, 108, confirmed=False), Phase.ELECTED)
+
+
+def given_up(protocol: Protocol) -> None:
+    protocol.elected(epoch(4, 108, confirmed=False), Phase.VOID)
 
 
 def elected_other(protocol: Protocol) -> None:
@@ -128,17 +133,25 @@ def tainted(protocol: Protocol) -> None:
     [
         (all_here, 1, "galera-1 elects itself (epoch 4, from seqno 120 of epoch 3), for all nodes had reported."),
         (elected, 1, "galera-0 is elected (epoch 4) and starts its database."),
+        (elected, 1, "  - epoch 4 by galera-0, from seqno 108 of epoch 3, for all nodes had reported, not confirmed\n"),
+        (
+            given_up,
+            2,
+            "  - epoch 4 by galera-0, from seqno 108 of epoch 3, for all nodes had reported, given up by it\n",
+        ),
         (elected_other, 1, "No Primary component: the elected node is gone: galera-1"),
         (survivors, 1, "nodes without a Primary component are being stopped: galera-2"),
         (never_further, 2, "    galeractl force-bootstrap galera-0\n"),
         (all_empty, 2, "    galeractl reset --accept-data-loss\n"),
         (some_empty, 2, "a node that may have newer data is missing"),
         (foreign, 2, "    galeractl discard galera-2\n"),
+        (foreign, 2, f"  0      {OTHER}  5      "),
         (unreadable, 2, "Cannot be read: override/x\n"),
         (ordered, 2, "Order: bootstrap from galera-1, by kim. To take it back: galeractl withdraw t\n"),
         (serving, 0, "Primary component of epoch 3: galera-1."),
         (serving, 0, "joins epoch 3\n"),
         (serving_beyond, 1, "    galeractl discard galera-0\n"),
+        (serving_beyond, 1, "They left the cluster's history at seqno 100: 8 transactions would be lost"),
         (tainted, 2, "no node has whole data: galera-0, galera-2"),
     ],
 )
@@ -150,6 +163,14 @@ def test_each_scene_has_its_words_and_its_exit_status(
     done = galeractl("explain", *protocol.flags)
     assert words in done.out
     assert done.code == code
+
+
+def test_which_data_are_right_is_left_to_a_person_where_nothing_tells(protocol: Protocol) -> None:
+    protocol.reports(report("galera-0", 100, epoch=0), report("galera-1", 200, epoch=0, position=Position(OTHER, 200)))
+    (waiting,) = galeractl("explain", "--output", "json", *protocol.flags).json["waiting"]
+    assert waiting["reason"] == "uuid_conflict"
+    assert waiting["command"] == "galeractl discard NODE"
+    assert len(waiting["costs"]) == 2
 
 
 def test_no_command_is_advised_where_none_helps(protocol: Protocol) -> None:

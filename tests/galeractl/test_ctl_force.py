@@ -14,7 +14,7 @@ from galera_exporter.galeractl import orders
 from galera_exporter.registry.etcd import AmbiguousError, Etcd
 from galera_exporter.registry.keyvalue import Compare, Operation, Txn
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("galeractl")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("orders")]
 
 LOST = "galera-1 was at seqno 120 in epoch 3, galera-0 has 108: at least 12 transactions would be lost"
 

@@ -12,7 +12,7 @@ from galera_exporter.bootstrap.state import Activity, Peer, Phase, Purpose
 from galera_exporter.model import Position
 from lab import wait_until
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("galeractl")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("orders")]
 
 OTHER = "99999999-0f3b-11f1-9c1d-4b4f3f5b6a01"
 

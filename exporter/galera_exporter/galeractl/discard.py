@@ -51,7 +51,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
         report = reporting(snapshot, node)
         orders.refuse_others(snapshot, {Purpose.DISCARD}, node)
         lost = _lost(snapshot, report)
-        context.out.write(f"{printable(_shown(lost))}\n")
+        context.out.write(f"{printable(lost.departure)}.\n")
         confirm(context, f"Throw the data of {printable(node)} away? Type its name,", node, yes=arguments.yes)
         order = orders.new(Purpose.DISCARD, node)
         orders.give(etcd, seen, order, orders.guards(snapshot, (node,), without_primary=False))
@@ -81,12 +81,6 @@ def _lost(snapshot: Snapshot, report: Report) -> loss.Loss:
         f"the data of {node} are a part of the cluster's history (epoch {cluster}), or given up already: "
         "it joins without an order"
     )
-
-
-def _shown(lost: loss.Loss) -> str:
-    if lost.count is None:
-        return f"{lost.where}. They share nothing with the cluster's history: {lost.amount}."
-    return f"{lost.where}. They left the cluster's history at seqno {lost.seqno - lost.count}: {lost.amount}."
 
 
 COMMAND: Final = Command(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import textwrap
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final
 
 from galera_exporter.bootstrap.records import epoch_fields
-from galera_exporter.bootstrap.state import Epoch, Wait
+from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase, Wait
 from galera_exporter.bootstrap.transactions import LIVE, PRIMARY, REPORT
 from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
 from galera_exporter.errors import RegistryError
@@ -25,6 +26,8 @@ from galera_exporter.settings import Config
 
 _SHOWN: Final = 5
 """Elections."""
+_WIDTH: Final = 110
+"""Columns of running text."""
 _STYLES: Final = {Exit.HEALTHY: "good", Exit.DEGRADED: "fair", Exit.DOWN: "bad"}
 _REMARK: Final = (
     "Decided here from etcd alone: nodes that it has as Primary are taken to answer. "
@@ -41,6 +44,7 @@ columns:
             survivor: it runs without a Primary component; primary; running; away: no live key
   DATA      empty, incomplete (an initialization that did not end), data; "-": it does not say
   EPOCH     the election that its data are of; 0: not known
+  UUID      state UUID of its data; shown where nodes differ
   SEQNO     the last transaction of its data; of those that do not report: as etcd remembers it
   FLAGS     safe: left in order, as the last; tainted: not whole; final: ended in order, at this seqno
   AGE       seconds since it renewed its keys, which end with their lease of 10 s
@@ -57,7 +61,8 @@ JSON (--output json; with --watch one object a line):
   election null or {phase elected|primary|void, epoch}, history [epoch], newest first, with
   epoch {number, parent, base, uuid, node, mode, rule, why, lossy, confirmed},
   hold null or text, orders [{token, purpose, node, lossy, by}], unreadable [key],
-  waiting [{nodes, reason, for [node], detail, meaning, action, command, section, passes}],
+  waiting [{nodes, reason, for [node], detail, meaning, action, command, costs [text], section,
+           passes}],
   nodes [{node, activity, data, uuid, seqno, epoch, flags, age_seconds, next, reason}]; null: not known
 
 examples:
@@ -112,13 +117,10 @@ def page(terminal: Terminal, found: Outlook) -> str:
     snapshot = found.snapshot
     lines = [terminal.paint(printable(found.text), _STYLES[found.level]), ""]
     if found.rows:
-        head = ("NODE", "DOES", "DATA", "EPOCH", "SEQNO", "FLAGS", "AGE", "NEXT")
-        lines += [terminal.table(head, [_cells(row) for row in found.rows]), ""]
-    bootstrap = snapshot.bootstrap
-    if bootstrap is not None:
-        lines += [f"Election: {bootstrap.phase}, {_epoch(bootstrap.epoch)}"]
-    older = sorted(snapshot.history.values(), key=lambda epoch: -epoch.number)[:_SHOWN]
-    lines += [f"  - {_epoch(epoch)}" for epoch in older]
+        lines += [_table(terminal, found.rows), ""]
+    newest = sorted(snapshot.history.values(), key=lambda epoch: -epoch.number)[:_SHOWN]
+    lines += ["Elections, newest first:"] if newest else []
+    lines += [f"  - {_epoch(epoch, snapshot.bootstrap)}" for epoch in newest]
     if snapshot.hold is not None:
         lines.append(f"On hold: {printable(snapshot.hold) or 'no reason given'}. To end it: galeractl release")
     lines += [
@@ -132,7 +134,14 @@ def page(terminal: Terminal, found: Outlook) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row) -> list[Cell | str]:
+def _table(terminal: Terminal, rows: tuple[Row, ...]) -> str:
+    """Return the nodes, with their state UUIDs where those differ."""
+    several = len({row.position.uuid for row in rows if row.position.defined}) > 1
+    head = ("NODE", "DOES", "DATA", "EPOCH", *(["UUID"] if several else []), "SEQNO", "FLAGS", "AGE", "NEXT")
+    return terminal.table(head, [_cells(row, several=several) for row in rows])
+
+
+def _cells(row: Row, *, several: bool) -> list[Cell | str]:
     style = {"primary": "good", "away": "bad"}.get(row.activity, "")
     known = row.position.defined
     return [
@@ -140,6 +149,7 @@ def _cells(row: Row) -> list[Cell | str]:
         Cell(row.activity, style),
         row.held or "-",
         str(row.epoch) if row.held or known else "-",
+        *([row.position.uuid if known else "-"] if several else []),
         str(row.position.seqno) if known else "-",
         Cell(", ".join(row.flags) or "-", "fair" if "tainted" in row.flags else ""),
         "-" if row.age is None else f"{row.age:.0f} s",
@@ -147,8 +157,10 @@ def _cells(row: Row) -> list[Cell | str]:
     ]
 
 
-def _epoch(epoch: Epoch) -> str:
-    marks = ("" if epoch.confirmed else ", not confirmed") + (", data loss accepted" if epoch.lossy else "")
+def _epoch(epoch: Epoch, bootstrap: Bootstrap | None) -> str:
+    void = bootstrap is not None and bootstrap.phase is Phase.VOID and bootstrap.epoch.number == epoch.number
+    marks = "" if epoch.confirmed else ", given up by it" if void else ", not confirmed"
+    marks += ", data loss accepted" if epoch.lossy else ""
     return printable(f"epoch {epoch.number} by {epoch.node}, {beginning(epoch)}, for {RULES[epoch.rule]}{marks}")
 
 
@@ -158,11 +170,16 @@ def _reason(terminal: Terminal, each: Waiting) -> list[str]:
     head = f"{names} wait{'s' * (len(each.nodes) == 1)}: {headline(each.wait)}"
     return [
         terminal.paint(printable(head), "fair" if words.passes else "bad"),
-        f"  {words.meaning}",
-        f"  {words.action}",
+        *_wrapped(words.meaning),
+        *_wrapped(words.action),
         *([f"    {printable(each.command)}"] if each.command else []),
+        *(f"      {printable(cost)}" for cost in each.costs),
         f"  More: {section(each.wait.reason)}",
     ]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _document(config: Config, seen: orders.Look, found: Outlook) -> dict[str, Any]:
@@ -204,6 +221,7 @@ def _waiting_document(each: Waiting) -> Mapping[str, Any]:
         "meaning": words.meaning,
         "action": words.action,
         "command": each.command,
+        "costs": list(each.costs),
         "section": section(each.wait.reason),
         "passes": words.passes,
     }

@@ -54,10 +54,9 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
         snapshot, node = seen.snapshot, arguments.node
         orders.refuse_others(snapshot, {Purpose.FORCE, Purpose.INITIAL})
         report = reporting(snapshot, node)
-        losses = loss.forced(snapshot, report)
         order = orders.new(Purpose.FORCE, node, lossy=arguments.accept_data_loss)
-        _refuse(snapshot, report, order, losses)
-        context.out.write(_shown(snapshot, report, losses))
+        _refuse(snapshot, report, order)
+        context.out.write(_shown(snapshot, report))
         confirm(context, f"Bootstrap the cluster from {printable(node)}? Type its name,", node, yes=arguments.yes)
         names = {*snapshot.reports, *snapshot.nodes}
         orders.give(etcd, seen, order, orders.guards(snapshot, names, without_primary=True))
@@ -78,7 +77,7 @@ def reporting(snapshot: Snapshot, node: str) -> Report:
     )
 
 
-def _refuse(snapshot: Snapshot, report: Report, order: Order, losses: tuple[loss.Loss, ...]) -> None:
+def _refuse(snapshot: Snapshot, report: Report, order: Order) -> None:
     """Raise RefusedError where the protocol would not take the order."""
     node = printable(report.node)
     if snapshot.primary:
@@ -95,8 +94,9 @@ def _refuse(snapshot: Snapshot, report: Report, order: Order, losses: tuple[loss
         raise RefusedError(f"{node} is elected already (epoch {decision.epoch.number}), and starts without an order")
     strange = not order.lossy and loss.reach(snapshot, report) is None
     if strange or (isinstance(decision, Wait) and decision.reason is Reason.ORDER_REFUSED):
-        told = _lines(snapshot, report, losses) or [f"the data of {node} are not a part of the cluster's history"]
-        back = f"Bring back {', '.join(each.node for each in losses)}, or add" if losses else "Add"
+        told = loss.costs(snapshot, report) or (f"the data of {node} are not a part of the cluster's history",)
+        ahead = ", ".join(each.node for each in loss.forced(snapshot, report))
+        back = f"Bring back {ahead}, or add" if ahead else "Add"
         raise RefusedError(printable(f"{'; '.join(told)}. {back} --accept-data-loss"))
     # Survivors that stop do so because of the order.
     if isinstance(decision, Wait) and decision.reason is not Reason.SURVIVORS_STOPPING:
@@ -112,24 +112,18 @@ def _data(report: Report) -> str:
     return f"{report.held}, at {report.position}" if report.position.defined else f"{report.held}, no position"
 
 
-def _lines(snapshot: Snapshot, report: Report, losses: tuple[loss.Loss, ...]) -> list[str]:
-    """Say what is lost, one line for each node."""
-    own = loss.reach(snapshot, report)
-    has = "" if own is None else f", {report.node} has {own}"
-    return [f"{each.where}{'' if each.count is None else has}: {each.amount}" for each in losses]
-
-
-def _shown(snapshot: Snapshot, report: Report, losses: tuple[loss.Loss, ...]) -> str:
+def _shown(snapshot: Snapshot, report: Report) -> str:
     where = f"{report.node} has seqno {report.position.seqno} of epoch {report.epoch}"
     if loss.reach(snapshot, report) is None:
         where += ", which is not a part of the cluster's history"
+    costs, unknown = loss.costs(snapshot, report), loss.unknown(snapshot, report)
     text = [
         f"{where}. All others take its data.",
-        "What would be lost:" if losses else "Nothing that is known would be lost.",
-        *(f"  - {line}" for line in _lines(snapshot, report, losses)),
+        "What would be lost:" if costs else "Nothing that is known would be lost.",
+        *(f"  - {line}" for line in costs),
+        *(["What is not known:"] if unknown else []),
+        *(f"  - {line}" for line in unknown),
     ]
-    unknown = loss.unknown(snapshot, report)
-    text += ["What is not known:", *(f"  - {line}" for line in unknown)] if unknown else []
     return "".join(f"{printable(line)}\n" for line in text)
 
 

@@ -28,6 +28,13 @@ class Loss:
         return f"{self.node} {'has' if self.reported else 'was at'} seqno {self.seqno} in epoch {self.epoch}"
 
     @property
+    def departure(self) -> str:
+        """Where the data of a node that are discarded left the cluster's history."""
+        if self.count is None:
+            return f"{self.where}. They share nothing with the cluster's history: {self.amount}"
+        return f"{self.where}. They left the cluster's history at seqno {self.seqno - self.count}: {self.amount}"
+
+    @property
     def amount(self) -> str:
         """How much is lost."""
         if self.count is None:
@@ -67,6 +74,13 @@ def forced(snapshot: Snapshot, report: Report) -> tuple[Loss, ...]:
         del losses[report.node]
     lost = (loss for loss in losses.values() if loss.count is None or loss.count > 0)
     return tuple(sorted(lost, key=lambda loss: (loss.count is not None, -(loss.count or 0), loss.node)))
+
+
+def costs(snapshot: Snapshot, report: Report) -> tuple[str, ...]:
+    """Return in words what is lost when the cluster is bootstrapped from the node of ``report``, one line each."""
+    own = reach(snapshot, report)
+    has = "" if own is None else f", {report.node} has {own}"
+    return tuple(f"{each.where}{'' if each.count is None else has}: {each.amount}" for each in forced(snapshot, report))
 
 
 def unknown(snapshot: Snapshot, report: Report) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ elected node that shows no key to be gone for less than the takeover time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from galera_exporter.bootstrap.choice import candidates, evidence
 from galera_exporter.bootstrap.lineage import newest_confirmed
@@ -60,6 +60,8 @@ class Waiting:
     wait: Wait
     command: str
     """What shows more or resolves it, complete where it can be; empty: no command does."""
+    costs: tuple[str, ...] = ()
+    """What it would cost, where it costs data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +136,29 @@ def _waiting(snapshot: Snapshot, rows: tuple[Row, ...]) -> tuple[Waiting, ...]:
     for row in rows:
         if isinstance(row.decision, Wait):
             nodes.setdefault(row.decision, []).append(row.node)
-    return tuple(Waiting(tuple(names), wait, _command(snapshot, wait)) for wait, names in nodes.items())
+    return tuple(
+        _resolved(snapshot, Waiting(tuple(names), wait, WORDS[wait.reason].command)) for wait, names in nodes.items()
+    )
 
 
-def _command(snapshot: Snapshot, wait: Wait) -> str:
-    command = WORDS[wait.reason].command
-    if wait.reason is Reason.DIVERGED or (wait.reason is Reason.UUID_CONFLICT and newest_confirmed(snapshot.history)):
-        return command.replace(NODE, wait.nodes[0])
-    if wait.reason not in {Reason.MISSING, Reason.REGRESSED}:
-        return command
-    best = max(candidates(evidence(snapshot, 0)), key=lambda each: each.rank, default=None)
-    if best is None:
-        return ""  # nobody is here to begin with: the missing have to come
-    lossy = bool(loss.forced(snapshot, best.report))
-    return f"galeractl force-bootstrap {best.report.node}{' --accept-data-loss' * lossy}"
+def _resolved(snapshot: Snapshot, waiting: Waiting) -> Waiting:
+    """Complete the command with a node's name, and say what it would cost."""
+    wait, command = waiting.wait, waiting.command
+    if wait.reason in {Reason.DIVERGED, Reason.UUID_CONFLICT}:
+        reports = (snapshot.reports[node] for node in wait.nodes if node in snapshot.reports)
+        lost = [each for each in (loss.discarded(snapshot, report) for report in reports) if each is not None]
+        # Where nothing tells which data are the cluster's, a person has to choose the node.
+        known = newest_confirmed(snapshot.history) > 0 and lost
+        command = command.replace(NODE, lost[0].node) if known else command
+        return replace(waiting, command=command, costs=tuple(each.departure for each in lost))
+    if wait.reason in {Reason.MISSING, Reason.REGRESSED}:
+        best = max(candidates(evidence(snapshot, 0)), key=lambda each: each.rank, default=None)
+        if best is None:
+            return replace(waiting, command="")  # nobody is here to begin with: the missing have to come
+        costs = loss.costs(snapshot, best.report)
+        command = f"galeractl force-bootstrap {best.report.node}{' --accept-data-loss' * bool(costs)}"
+        return replace(waiting, command=command, costs=(*costs, *loss.unknown(snapshot, best.report)))
+    return waiting
 
 
 def _level(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...]) -> Exit:

@@ -196,7 +196,7 @@ def test_an_epoch_is_a_part_of_other_documents_too(epoch: Epoch) -> None:
     assert read_epoch([epoch_fields(epoch)]) is None
 
 
-@settings(max_examples=3_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(any_bytes)
 @example(b"[" * 60_000)
 @example(b'{"schema":' + b"9" * 5000 + b"}")
@@ -214,7 +214,7 @@ def test_each_decoder_is_total_and_what_it_takes_can_be_written_again(value: byt
         assert found is None or decode(encode(found)) == found
 
 
-@settings(max_examples=1_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.dictionaries(names_of_keys, any_bytes, max_size=8), st.binary(max_size=40))
 def test_a_foreign_writer_cannot_make_a_snapshot_fail(keys: dict[str, bytes], stray: bytes) -> None:
     found = read(keys)

@@ -24,6 +24,7 @@ ABSENT = {
         for form in ("avg", "min", "max")
     },
     "galera_config_pc_bootstrap": "a trigger, which Galera 4.23 does not list among its options",
+    "galera_bootstrap_waiting_for": "only while a node waits for others",
     "galera_sst_start_timestamp_seconds": "only during an SST",
     "galera_sst_received_bytes": "only during an SST",
 }

@@ -120,7 +120,8 @@ keep_view() {
   local text=''
   { read -rd '' text <"$datadir/gvwstate.dat"; } 2>/dev/null
   [[ $text != "$view_text" && $text == *my_uuid:*view_id:*'#vwend'* ]] || return 0
-  keep "$state/last-view" "$text"
+  # A full disk must not end a server that runs; without the copy, though, the evidence must not be removed.
+  keep "$state/last-view" "$text" || [[ $child != 0 ]] || finish 78 "no copy of gvwstate.dat could be made in $state"
   view_text=$text
 }
 

@@ -113,6 +113,21 @@ def test_alone_there_is_nothing_to_discard_for(protocol: Protocol) -> None:
     assert "galeractl force-bootstrap" in done.err
 
 
+def test_a_restored_backup_that_is_all_there_is_is_not_discarded_but_begun_with(protocol: Protocol) -> None:
+    protocol.elected(epoch(3, 90))
+    protocol.remembered("galera-1", 120)
+    protocol.reports(report("galera-0", 100, epoch=0), report("galera-1"), report("galera-2"))
+    refused = galeractl("discard", "galera-0", "--yes", *protocol.flags)
+    assert refused.code == 3
+    (waiting,) = galeractl("explain", "--output", "json", *protocol.flags).json["waiting"]
+    assert waiting["reason"] == "diverged"
+    assert waiting["command"] == "galeractl force-bootstrap galera-0 --accept-data-loss"
+    assert waiting["command"] in refused.err
+    with protocol.acting("galera-0"):
+        done = galeractl("force-bootstrap", "galera-0", "--accept-data-loss", "--yes", *protocol.flags)
+    assert done.code == 0, done.err
+
+
 def test_two_nodes_can_be_ordered_to_discard_at_once(protocol: Protocol) -> None:
     diverged(protocol)
     protocol.reports(report("galera-1", 130))

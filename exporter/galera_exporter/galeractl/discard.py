@@ -28,8 +28,8 @@ exit status:
   0  the order was used: the node joins by a full state transfer (or it was given, with --no-wait)
   1  the order was given and not used in time: it stays
   2  etcd does not serve
-  3  refused: NODE does not report or has no data, its data are a part of the cluster's history, or
-     nobody confirmed
+  3  refused: NODE does not report or has no data, its data are a part of the cluster's history, nobody
+     else is here with data, or nobody confirmed
   64 wrong usage   70 a fault of galeractl
 
 examples:
@@ -67,6 +67,11 @@ def _lost(snapshot: Snapshot, report: Report) -> loss.Loss:
     if report.held is not Held.DATA:
         raise RefusedError(f"{node} has no data: it takes a full state transfer anyway")
     lost = loss.discarded(snapshot, report)
+    if lost is not None and loss.sole(snapshot, report):
+        raise RefusedError(
+            f"nobody else is here with data that could take the place of those of {node}. "
+            f"To begin with them: galeractl force-bootstrap {node} --accept-data-loss"
+        )
     if lost is not None:
         return lost
     if report.tainted or not report.position.defined:

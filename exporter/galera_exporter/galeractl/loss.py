@@ -76,6 +76,12 @@ def forced(snapshot: Snapshot, report: Report) -> tuple[Loss, ...]:
     return tuple(sorted(lost, key=lambda loss: (loss.count is not None, -(loss.count or 0), loss.node)))
 
 
+def sole(snapshot: Snapshot, report: Report) -> bool:
+    """Whether nobody else is here with data to begin with: to discard those of ``report`` would leave none."""
+    found = evidence(snapshot, report.expected)
+    return not snapshot.primary and all(each.report.node == report.node for each in candidates(found))
+
+
 def costs(snapshot: Snapshot, report: Report) -> tuple[str, ...]:
     """Return in words what is lost when the cluster is bootstrapped from the node of ``report``, one line each."""
     own = reach(snapshot, report)

@@ -6,7 +6,7 @@ elected node that shows no key to be gone for less than the takeover time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from galera_exporter.bootstrap.choice import candidates, evidence
@@ -143,22 +143,32 @@ def _waiting(snapshot: Snapshot, rows: tuple[Row, ...]) -> tuple[Waiting, ...]:
 
 def _resolved(snapshot: Snapshot, waiting: Waiting) -> Waiting:
     """Complete the command with a node's name, and say what it would cost."""
-    wait, command = waiting.wait, waiting.command
+    wait = waiting.wait
     if wait.reason in {Reason.DIVERGED, Reason.UUID_CONFLICT}:
-        reports = (snapshot.reports[node] for node in wait.nodes if node in snapshot.reports)
-        lost = [each for each in (loss.discarded(snapshot, report) for report in reports) if each is not None]
-        # Where nothing tells which data are the cluster's, a person has to choose the node.
-        known = newest_confirmed(snapshot.history) > 0 and lost
-        command = command.replace(NODE, lost[0].node) if known else command
-        return replace(waiting, command=command, costs=tuple(each.departure for each in lost))
+        return _beside(snapshot, waiting, [snapshot.reports[node] for node in wait.nodes])
     if wait.reason in {Reason.MISSING, Reason.REGRESSED}:
         best = max(candidates(evidence(snapshot, 0)), key=lambda each: each.rank, default=None)
-        if best is None:
-            return replace(waiting, command="")  # nobody is here to begin with: the missing have to come
-        costs = loss.costs(snapshot, best.report)
-        command = f"galeractl force-bootstrap {best.report.node}{' --accept-data-loss' * bool(costs)}"
-        return replace(waiting, command=command, costs=(*costs, *loss.unknown(snapshot, best.report)))
+        # Where nobody is here to begin with, the missing have to come.
+        return replace(waiting, command="") if best is None else _forcing(snapshot, waiting, best.report)
     return waiting
+
+
+def _beside(snapshot: Snapshot, waiting: Waiting, strange: Sequence[Report]) -> Waiting:
+    """What to do about data beside the cluster's: discard them, unless they are all that there is."""
+    if len(strange) == 1 and loss.sole(snapshot, strange[0]):
+        return _forcing(snapshot, waiting, strange[0])
+    lost = [each for report in strange if (each := loss.discarded(snapshot, report)) is not None]
+    waiting = replace(waiting, costs=tuple(each.departure for each in lost))
+    if not newest_confirmed(snapshot.history) or not lost:
+        return waiting  # nothing tells which data are the cluster's: a person has to choose the node
+    return replace(waiting, command=waiting.command.replace(NODE, lost[0].node))
+
+
+def _forcing(snapshot: Snapshot, waiting: Waiting, report: Report) -> Waiting:
+    costs = loss.costs(snapshot, report)
+    lossy = " --accept-data-loss" * (bool(costs) or loss.reach(snapshot, report) is None)
+    unknown = loss.unknown(snapshot, report)
+    return replace(waiting, command=f"galeractl force-bootstrap {report.node}{lossy}", costs=(*costs, *unknown))
 
 
 def _level(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...]) -> Exit:

@@ -1,0 +1,120 @@
+"""What must never happen, looked at whenever it could: a ``Violation`` ends the schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from galera_exporter.bootstrap.state import Epoch, Phase, Rule, Stop
+from galera_exporter.bootstrap.transactions import BOOTSTRAP
+from sim.content import NOWHERE
+
+if TYPE_CHECKING:
+    from sim.galera import Component
+    from sim.node import Decision, Node
+    from sim.world import World
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. ``kind`` is its name."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
+
+
+def elected(world: World, node: Node, epoch: Epoch) -> None:
+    """At an election: nobody else is Primary, and nobody has an acknowledged commit that the elected node lacks."""
+    if epoch.rule is Rule.ORDER:
+        world.forced = True
+        _ordered(world, node, epoch)
+        return
+    _no_other_primary(world, node, "election")
+    _nothing_lost(world, node, world.nodes, "election")
+
+
+def _ordered(world: World, node: Node, epoch: Epoch) -> None:
+    branch, seqno = node.content()
+    if not epoch.lossy:
+        reporting = world.store.snapshot().reports
+        _nothing_lost(world, node, [n for n in world.nodes if n.name in reporting], "order that is not lossy")
+    world.histories.pass_over(branch, seqno, for_good=epoch.lossy)
+
+
+def bootstrap(world: World, node: Node) -> None:
+    """At the start of a bootstrap, the same. One whose election was taken over meanwhile serves nobody: it ends itself."""
+    newest = world.store.get(BOOTSTRAP)
+    taken = node.booting
+    if newest is None or taken is None or newest.phase is not Phase.ELECTED or newest.epoch.number != taken.epoch:
+        world.tally["start after its election was taken over"] += 1
+        return
+    if newest.epoch.rule is not Rule.ORDER:
+        _no_other_primary(world, node, "start")
+    if not newest.epoch.lossy and newest.epoch.rule is not Rule.ORDER:
+        _nothing_lost(world, node, world.nodes, "start")
+
+
+def _no_other_primary(world: World, node: Node, when: str) -> None:
+    for component in world.components:
+        if node in component.members:
+            continue
+        asleep = all(member.frozen or member.waking for member in component.members)
+        if component.confirmed or not (asleep or _taken_over(world, component)):
+            kind = "two clusters" if component.confirmed else "two bootstraps"
+            names = ", ".join(member.name for member in component.members)
+            raise Violation(kind, f"{when} of {node.name} while {names} is Primary")
+
+
+def _taken_over(world: World, component: Component) -> bool:
+    """Whether a component is of an election that is past: it must never be confirmed, and that is checked."""
+    newest = world.store.get(BOOTSTRAP)
+    return newest is None or any(m.disk.label.epoch < newest.epoch.number - 1 for m in component.members)
+
+
+def _nothing_lost(world: World, node: Node, others: list[Node], when: str) -> None:
+    histories = world.histories
+    branch, seqno = node.content()
+    if not node.disk.whole or node.disk.mixed:
+        raise Violation("bad data", f"{when} of {node.name}, whose data are not whole")
+    for other in others:
+        disk = other.disk
+        if other is node or disk.given_up or not disk.whole or disk.mixed:
+            continue
+        there, last = histories.served(*other.content(), histories.acknowledged)
+        if there != NOWHERE and not histories.has(branch, seqno, there, last):
+            text = f"{when} of {node.name} at {branch}:{seqno}; {other.name} has the acknowledged {there}:{last}"
+            raise Violation("lost commit", text)
+
+
+def components(world: World) -> None:
+    """At any time: at most one confirmed Primary component, but where an operator's order passed over one."""
+    if not world.forced and len(world.components) > 1:
+        confirmed = [component for component in world.components if component.confirmed]
+        if len(confirmed) > 1:
+            names = " and ".join(",".join(member.name for member in each.members) for each in confirmed)
+            raise Violation("two clusters", f"two confirmed Primary components: {names}")
+
+
+def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1) -> None:
+    """Before data are replaced by those at ``seqno`` of ``branch``, or by none: nothing acknowledged goes with them."""
+    disk, histories = node.disk, world.histories
+    if disk.given_up or not disk.whole or disk.mixed:
+        return
+    there, last = histories.served(disk.branch, disk.seqno, histories.kept)
+    if there != NOWHERE and (branch == NOWHERE or not histories.has(branch, seqno, there, last)):
+        raise Violation("thrown away", f"{node.name} has the acknowledged {there}:{last}, which {branch}:{seqno} has not")
+
+
+def stopped(world: World, node: Node, decision: Stop) -> None:
+    """At an order to stop: never a database that serves, but one with wrong data."""
+    server = node.server
+    serves = server is not None and server.component is not None and server.component.confirmed
+    if serves and not decision.taint and not world.forced:
+        raise Violation("stopped", f"{node.name} serves clients and was stopped: {decision.text}")
+    if decision.taint and not node.disk.mixed and node.disk.whole:
+        world.tally["tainted in vain"] += 1
+
+
+def used_once(node: Node, taken: Decision) -> None:
+    """When the wrapper acts on a decision: it is for this start, and was not acted on before."""
+    if node.request is None or taken.boot_id != node.request.boot_id:
+        raise Violation("used twice", f"{node.name} starts by a decision for another start")

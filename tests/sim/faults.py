@@ -1,0 +1,376 @@
+"""What can happen in the simulated world: a table of events, each with its weight and its random arguments.
+
+An event that cannot happen now does nothing: so any list of events is a schedule, and a shorter
+one is too. Functions return whether anything happened, which is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from galera_exporter.bootstrap.local import LocalState
+from galera_exporter.bootstrap.state import Order, Purpose
+from galera_exporter.bootstrap.transactions import HOLD, OVERRIDE, Drop, Put
+from sim import galera, sidecar, wrapper
+from sim.node import Disk, Node, Phase
+from sim.store import Store
+
+if TYPE_CHECKING:
+    from sim.world import World
+
+Arguments = tuple[Any, ...]
+
+
+def tick(world: World, index: int) -> bool:
+    """The sidecar does a step."""
+    return sidecar.tick(world, world.nodes[index])
+
+
+def half(world: World, index: int) -> bool:
+    """The sidecar does a part of a step and hangs there."""
+    return sidecar.half(world, world.nodes[index])
+
+
+def run(world: World, index: int) -> bool:
+    """Wrapper and mariadbd do their next thing."""
+    return wrapper.run(world, world.nodes[index])
+
+
+def elapse(world: World, seconds: float) -> bool:
+    """Time passes."""
+    world.elapse(seconds)
+    return True
+
+
+def commit(world: World, index: int) -> bool:
+    """A client commits."""
+    world.committed = galera.commit(world, world.nodes[index]) or world.committed
+    return world.committed
+
+
+def boot(world: World, index: int) -> bool:
+    """The platform starts the node's containers that do not run."""
+    node = world.nodes[index]
+    if node.sidecar.alive and (node.phase is not Phase.OFF or node.frozen):
+        return False
+    world.boot(node)
+    return True
+
+
+def crash(world: World, index: int) -> bool:
+    """mariadbd is killed, and its container with it; the sidecar lives."""
+    node = world.nodes[index]
+    if node.server is None:
+        return False
+    galera.crash(world, node)
+    node.frozen = False
+    return True
+
+
+def crash_two(world: World, index: int) -> bool:
+    """Two are killed at the same moment."""
+    return sum([crash(world, index), crash(world, (index + 1) % len(world.nodes))]) == 2
+
+
+def crash_all(world: World) -> bool:
+    """All are killed at the same moment."""
+    return sum([crash(world, index) for index in range(len(world.nodes))]) == len(world.nodes)
+
+
+def power(world: World, index: int) -> bool:
+    """The host loses power."""
+    node = world.nodes[index]
+    if not node.sidecar.alive and node.server is None:
+        return False
+    world.power(node)
+    return True
+
+
+def power_all(world: World) -> bool:
+    """All hosts lose power."""
+    return all([power(world, index) for index in range(len(world.nodes))])
+
+
+def stop(world: World, index: int) -> bool:
+    """The database's container is stopped in order."""
+    node = world.nodes[index]
+    if node.frozen or node.phase is Phase.OFF:
+        return False
+    if node.server is None:
+        node.phase = Phase.OFF
+        world.changes += 1
+    else:
+        wrapper.stop(world, node)
+    return True
+
+
+def stop_all(world: World, first: int) -> bool:
+    """All are stopped in order, one after the other."""
+    size = len(world.nodes)
+    return sum([stop(world, (first + i) % size) for i in range(size)]) == size
+
+
+def stop_together(world: World) -> bool:
+    """All are stopped in order at the same moment."""
+    if not any(node.server is not None for node in world.nodes):
+        return False
+    wrapper.stop_together(world)
+    return True
+
+
+def lose_volume(world: World, index: int) -> bool:
+    """The node comes back with an empty volume."""
+    node = world.nodes[index]
+    had = node.disk.present
+    world.power(node)
+    node.disk = Disk()
+    return had
+
+
+def save(world: World, index: int) -> bool:
+    """A copy of the volume is made."""
+    node = world.nodes[index]
+    node.saved = node.disk.copy()
+    return node.disk.present
+
+
+def restore(world: World, index: int) -> bool:
+    """The node comes back with the copy of its volume."""
+    node = world.nodes[index]
+    if node.saved is None or not node.saved.present:
+        return False
+    world.power(node)
+    node.disk = node.saved.copy()
+    return True
+
+
+def strange_volume(world: World, index: int) -> bool:
+    """The node comes back with the volume of another cluster."""
+    node = world.nodes[index]
+    world.power(node)
+    world.serial += 1
+    node.disk = Disk()
+    node.disk.present = node.disk.clean = True
+    node.disk.branch, node.disk.seqno = world.histories.root(f"strange-{world.serial}"), 5
+    node.disk.label = LocalState()
+    return True
+
+
+def inconsistent(world: World, index: int) -> bool:
+    """Galera finds that the node's data differ, and expels it."""
+    node = world.nodes[index]
+    if node.server is None or node.server.component is None or node.server.transfer or len(node.server.component.members) < 2:
+        return False
+    node.server.inconsistent = True
+    node.disk.whole, node.disk.corrupt = False, True
+    galera.regroup(world)
+    return True
+
+
+def lag(world: World, index: int) -> bool:
+    """The applier stops, or goes on."""
+    world.nodes[index].lag = not world.nodes[index].lag
+    return True
+
+
+def kill_sidecar(world: World, index: int, sent: bool) -> bool:  # noqa: FBT001  # a part of a schedule
+    """The sidecar is killed; ``sent``: what it was about to send arrives."""
+    node = world.nodes[index]
+    if not node.sidecar.alive:
+        return False
+    if sent and node.sidecar.todo:
+        sidecar.part(world, node)
+    node.sidecar.todo = ()
+    node.sidecar.alive = False
+    node.sidecar.page = None
+    world.changes += 1
+    return True
+
+
+def pause_sidecar(world: World, index: int) -> bool:
+    """The sidecar gets no time."""
+    side = world.nodes[index].sidecar
+    if side.frozen or not side.alive:
+        return False
+    side.frozen = True
+    world.changes += 1
+    return True
+
+
+def pause_database(world: World, index: int) -> bool:
+    """Wrapper and mariadbd get no time."""
+    node = world.nodes[index]
+    if node.frozen or node.server is None:
+        return False
+    node.frozen = True
+    world.changes += 1
+    galera.regroup(world)
+    return True
+
+
+def pause_host(world: World, index: int) -> bool:
+    """Neither gets time."""
+    return sum([pause_database(world, index), pause_sidecar(world, index)]) == 2
+
+
+def resume(world: World, index: int) -> bool:
+    """Whatever was paused goes on."""
+    node = world.nodes[index]
+    if not node.frozen and not node.sidecar.frozen:
+        return False
+    node.sidecar.frozen = False
+    if node.frozen:
+        node.frozen = False
+        node.waking = node.server is not None
+        galera.regroup(world)
+    world.changes += 1
+    return True
+
+
+def partition(world: World, groups: tuple[int, ...]) -> bool:
+    """The network between the hosts falls apart."""
+    for node, group in zip(world.nodes, groups, strict=True):
+        node.group = group
+    world.changes += 1
+    galera.regroup(world)
+    return len(set(groups)) > 1
+
+
+def cut(world: World, index: int) -> bool:
+    """The node loses, or regains, its way to etcd."""
+    world.nodes[index].cut = not world.nodes[index].cut
+    world.changes += 1
+    return True
+
+
+def heal(world: World) -> bool:
+    """The network is whole."""
+    for node in world.nodes:
+        node.cut = False
+    return partition(world, (0,) * len(world.nodes)) or True
+
+
+def etcd_down(world: World) -> bool:
+    """etcd stops, or comes back; leases get their full time again."""
+    world.etcd_up = not world.etcd_up
+    world.changes += 1
+    if world.etcd_up:
+        for lease in world.store.ends:
+            world.store.ends[lease] = world.now + sidecar.TTL
+    return True
+
+
+def etcd_wiped(world: World) -> bool:
+    """etcd comes back empty."""
+    had = bool(world.store.revisions)
+    store = Store()
+    store.next_lease = world.store.next_lease  # etcd's are random
+    world.store = store
+    world.changes += 1
+    return had
+
+
+def lose_reply(world: World, index: int) -> bool:
+    """The answer to the sidecar's next transaction is lost; what it did stays done."""
+    world.nodes[index].sidecar.lost_reply = True
+    return True
+
+
+def change_version(world: World, index: int) -> bool:
+    """The sidecar is replaced by the earlier version, or by the present one."""
+    node = world.nodes[index]
+    node.sidecar.old = not node.sidecar.old
+    if not kill_sidecar(world, index, sent=False):
+        return False
+    world.boot(node)
+    return True
+
+
+def order(world: World, purpose: Purpose, index: int, lossy: bool) -> bool:  # noqa: FBT001  # a part of a schedule
+    """An operator gives an order."""
+    if not world.etcd_up:
+        return False
+    world.serial += 1
+    token = f"order-{world.serial:06}"
+    node = "" if purpose is Purpose.INITIAL else f"n{index}"
+    if purpose is Purpose.DISCARD:
+        world.nodes[index].disk.given_up = True
+    value = Order(token, purpose, node, lossy=lossy)
+    world.store.write((Put(OVERRIDE + token, value),), 0)
+    return True
+
+
+def hold(world: World) -> bool:
+    """An operator freezes automatic elections, or releases them."""
+    if not world.etcd_up:
+        return False
+    world.store.write((Put(HOLD, "maintenance") if world.store.get(HOLD) is None else Drop(HOLD),), 0)
+    return True
+
+
+def _nothing(_random: Random, _size: int) -> Arguments:
+    return ()
+
+
+def _node(random: Random, size: int) -> Arguments:
+    return (int(random.random() * size),)
+
+
+def _groups(random: Random, size: int) -> Arguments:
+    return (tuple(int(random.random() * 2) for _ in range(size)),)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of the table."""
+
+    name: str
+    act: Callable[..., bool]
+    weight: float
+    arguments: Callable[[Random, int], Arguments] = _node
+    fault: bool = True
+    """Whether a schedule may be without it."""
+
+
+EVENTS: Final = (
+    Event("tick", tick, 46, fault=False),
+    Event("half", half, 4, fault=False),
+    Event("run", run, 24, fault=False),
+    Event("elapse", elapse, 10, lambda r, _: (r.choice((1, 1, 3, 3, 3, 11, 31, 61)),), fault=False),
+    Event("commit", commit, 10, fault=False),
+    Event("boot", boot, 8, fault=False),
+    Event("crash", crash, 1),
+    Event("crash two", crash_two, 0.3),
+    Event("crash all", crash_all, 0.3, _nothing),
+    Event("power", power, 1),
+    Event("power all", power_all, 0.3, _nothing),
+    Event("stop", stop, 1),
+    Event("stop all", stop_all, 0.3),
+    Event("stop together", stop_together, 0.3, _nothing),
+    Event("lose volume", lose_volume, 0.3),
+    Event("save", save, 0.1),
+    Event("restore", restore, 0.1),
+    Event("strange volume", strange_volume, 0.05),
+    Event("inconsistent", inconsistent, 0.2),
+    Event("lag", lag, 0.5),
+    Event("kill sidecar", kill_sidecar, 1, lambda r, n: (int(r.random() * n), r.random() < 0.5)),
+    Event("pause sidecar", pause_sidecar, 0.5),
+    Event("pause database", pause_database, 0.5),
+    Event("pause host", pause_host, 0.5),
+    Event("resume", resume, 2, fault=False),
+    Event("partition", partition, 0.7, _groups),
+    Event("cut", cut, 1),
+    Event("heal", heal, 0.7, _nothing, fault=False),
+    Event("etcd down", etcd_down, 0.6, _nothing),
+    Event("etcd wiped", etcd_wiped, 0.2, _nothing),
+    Event("lost reply", lose_reply, 1),
+    Event("version", change_version, 0.3),
+    Event("force", lambda w, i, lossy: order(w, Purpose.FORCE, i, lossy), 0.15, lambda r, n: (int(r.random() * n), r.random() < 0.5)),
+    Event("discard", lambda w, i: order(w, Purpose.DISCARD, i, lossy=False), 0.15),
+    Event("initial", lambda w: order(w, Purpose.INITIAL, 0, lossy=False), 0.05, _nothing),
+    Event("hold", hold, 0.15, _nothing),
+)
+ACTS: Final = {event.name: event.act for event in EVENTS}

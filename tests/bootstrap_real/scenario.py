@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 
 import pymysql
 
-from bootstrap_real.site import Pod, Record, Site
-from lab import LabTimeoutError, wait_until
+from bootstrap_real.site import Record, Site
+from lab import LabTimeoutError, Pod, wait_until
 from lab.checks import Watch, check_equal
 from lab.mariadb import GaleraNode
 from lab.writer import Ledger, Writer

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, committed, stays_so
-from bootstrap_real.site import Pod
-from lab import GaleraNode, Ports, wait_until
+from lab import GaleraNode, Pod, Ports, wait_until
 from lab.checks import Transfer
 from lab.galera_config import NodeConfig, NodePorts, give
 from lab.template import fill

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import Pod, Site, at_once
-from lab import wait_until
+from bootstrap_real.site import Site, at_once
+from lab import Pod, wait_until
 from lab.checks import Transfer, Watch
 
 pytestmark = pytest.mark.xdist_group("bootstrap-2")

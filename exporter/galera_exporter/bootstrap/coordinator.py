@@ -116,8 +116,14 @@ class Coordinator:
         return False
 
     def _silent(self, boot: Boot) -> bool:
-        """The database starts, and does not answer yet: others must know that it may run."""
+        """The database starts, and does not answer yet: others must know that it may run.
+
+        One that had answered may only be slow: its keys end with their lease, which nobody
+        renews meanwhile. Until then they keep others from an election.
+        """
         desk = self._desk
+        if boot.answered is not None and desk.clock() - boot.answered < self._config.etcd.ttl:
+            return False
         phase = NodePhase.STARTING if desk.state.confirmed else NodePhase.BOOTSTRAPPING
         desk.journal.stands(phase, desk.state.epoch, boot.before or Position(), boot.boot_id)
         if desk.snapshot is None:

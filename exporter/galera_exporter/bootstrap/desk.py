@@ -33,6 +33,8 @@ class Boot:
     before: Position | None = None
     """As Running.before; None: not known, the present position stands for it."""
     was_primary: bool = True
+    answered: float | None = None
+    """When the database answered last; None: it never did."""
     beat: int = 0
     extended: float = float("-inf")
     """When the wrapper was last told that the lease holds."""
@@ -138,7 +140,8 @@ class Desk:
     def boot(self, boot_id: str) -> Boot:
         """Return what is known of a start."""
         if self._boot is None or self._boot.boot_id != boot_id:
-            self._boot = Boot(boot_id, self.report(boot_id, Activity.STARTING, Position()))
+            report = self.report(boot_id, Activity.STARTING, Position())
+            self._boot = Boot(boot_id, report, answered=self.clock())
         return self._boot
 
     def report(self, boot_id: str, activity: Activity, position: Position, incarnation: str = "") -> Report:

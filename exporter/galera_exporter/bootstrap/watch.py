@@ -42,6 +42,7 @@ class Watch:
         """Do what is to be done now; return what was seen, and whether etcd was written to."""
         desk = self._desk
         snapshot = desk.snapshot
+        boot.answered = desk.clock()
         boot.was_primary = boot.was_primary or sample.primary
         boot.incarnation = sample.member_uuid or boot.incarnation
         running = self._describe(sample, boot, snapshot)

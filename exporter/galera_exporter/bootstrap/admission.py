@@ -131,11 +131,13 @@ def reported(case: Case) -> Wait | None:
     return None if case.seen.reports.get(case.me.node) == case.me else Wait(Reason.REPORTING, (case.me.node,))
 
 
-def own_election(case: Case) -> Start | Resign | None:
+def own_election(case: Case) -> Start | Resign | Stop | None:
     """This node is elected: start, if its data are still those."""
     bootstrap = case.seen.bootstrap
     if bootstrap is None or bootstrap.phase is not Phase.ELECTED or bootstrap.epoch.node != case.me.node:
         return None
+    if case.me.activity is Activity.SURVIVOR:
+        return Stop("it lost its Primary component before it was confirmed: it starts again")
     epoch = bootstrap.epoch
     if epoch.mode is Mode.INITIAL and case.me.held is not Held.DATA:
         return Start(epoch, initialize=True)

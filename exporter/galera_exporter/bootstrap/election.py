@@ -47,6 +47,9 @@ def orders(case: Case) -> Elect | Stop | Wait | None:
 
 
 def _force(case: Case, found: Evidence, order: Order) -> Elect | Stop | Wait:
+    starting = nobody_starts(case)
+    if starting is not None:
+        return starting
     report = found.reports.get(order.node)
     if report is None:
         return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} does not report")
@@ -100,9 +103,11 @@ def other_election(case: Case) -> Wait | None:
 
 
 def nobody_starts(case: Case) -> Wait | None:
-    """A node that was let out of the gate may run: nothing is certain until it reports."""
-    nodes = sorted(n for n, report in case.seen.reports.items() if report.activity is Activity.STARTING)
-    return Wait(Reason.NODES_STARTING, tuple(nodes)) if nodes else None
+    """A node that was let out of the gate may run, and so does one that lives and does not report yet: wait for both."""
+    snapshot = case.seen
+    nodes = {node for node, report in snapshot.reports.items() if report.activity is Activity.STARTING}
+    nodes |= snapshot.owners.keys() - snapshot.reports.keys()
+    return Wait(Reason.NODES_STARTING, tuple(sorted(nodes))) if nodes else None
 
 
 def elect(case: Case) -> Elect | Stop | Wait:

@@ -51,10 +51,9 @@ def _force(case: Case, found: Evidence, order: Order) -> Elect | Stop | Wait:
     if starting is not None:
         return starting
     report = found.reports.get(order.node)
-    if report is None:
-        return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} does not report")
-    if not report.usable:
-        return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} has no usable data")
+    if report is None or not report.usable:
+        lacks = "does not report" if report is None else "has no usable data"
+        return Wait(Reason.ORDER_REFUSED, (order.node,), f"order {order.token}: {order.node} {lacks}")
     if not order.lossy:
         ahead = _ahead_of(found, report)
         if ahead:
@@ -103,7 +102,7 @@ def other_election(case: Case) -> Wait | None:
 
 
 def nobody_starts(case: Case) -> Wait | None:
-    """A node that was let out of the gate may run, and so does one that lives and does not report yet: wait for both."""
+    """Nothing is certain until all report that may run: who was let out of the gate, and who lives without a report."""
     snapshot = case.seen
     nodes = {node for node, report in snapshot.reports.items() if report.activity is Activity.STARTING}
     nodes |= snapshot.owners.keys() - snapshot.reports.keys()

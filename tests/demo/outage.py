@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -28,15 +29,21 @@ def outage(stage: Stage, story: Story) -> None:
     finally:
         writer.stop()
     epoch = _wait(stage, story, seqnos)
+    back = time.monotonic()
     with stage.voices.aloud():
         _recovery(stage, story, epoch)
+    promised = writer.ledger.entries
+    seconds, since = time.monotonic() - back, time.monotonic() - promised[-1].moment
+    story.fact(
+        f"all serve again {seconds:.0f} s after {first.name} came back, {since:.0f} s after the last acknowledged row",
+        holds=all(pod.node.synced for pod in stage.trio.pods),
+    )
     for pod, expected in ((first, Transfer.NONE), (middle, Transfer.IST), (last, Transfer.IST)):
         got = "needed nothing" if pod.transfer is Transfer.NONE else f"caught up by {pod.transfer}"
         story.fact(f"{pod.name}: {got}, by its log", holds=pod.transfer is expected)
-    acknowledged = len(writer.ledger.entries)
     for pod in stage.trio.pods:
         lost = len(writer.ledger.missing(pod.node))
-        story.fact(f"{pod.name}: {lost} of {acknowledged} acknowledged rows lost", holds=lost == 0)
+        story.fact(f"{pod.name}: {lost} of {len(promised)} acknowledged rows lost", holds=lost == 0)
     check_equal(stage.trio.galera.nodes)
     story.fact("all tables have equal checksums on all nodes", holds=True)
 

@@ -129,7 +129,7 @@ def standing_of(view: NodeView, *, reports: bool = False) -> Standing:
     record = view.record
     stale = record is not None and view.age is not None and view.age > record.ttl
     if not view.present and reports:
-        trouble = "is down and takes part in the bootstrap"
+        trouble = "is down (its sidecar reports)"
     elif not view.present and view.in_view:
         trouble = f"is silent ({gone(view)}) though MariaDB still counts it: look at its sidecar"
     elif not view.present:

@@ -288,7 +288,7 @@ PARTS: dict[str, tuple[DatabaseReading, RegistryReading | None, BootstrapReading
         bootstrap(),
         (
             "Down: no node is Primary. galera-0 waits to start: a node that may have newer data is missing (galera-2); "
-            "galera-1 is down and takes part in the bootstrap; galera-2 is gone (key expired 42 s ago)."
+            "galera-1 is down (its sidecar reports); galera-2 is gone (key expired 42 s ago)."
         ),
     ),
     "it waits while others serve": (

@@ -1,0 +1,200 @@
+"""What the coordinator does between the wrapper's files, its own file and a real etcd."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bootstrap.bench import UUID, Bench
+from galera_exporter.bootstrap.reading import Action, NodePhase
+from galera_exporter.bootstrap.state import Activity, Phase, Reason
+from galera_exporter.settings import EtcdSettings
+from lab import EtcdCluster, wait_until
+
+MakeBench = Callable[..., Bench]
+
+
+@pytest.fixture
+def make(tmp_path: Path, settings: EtcdSettings) -> Iterator[MakeBench]:
+    made: list[Bench] = []
+
+    def one(name: str = "galera-0", **options: object) -> Bench:
+        made.append(Bench(name, tmp_path, settings, **options))  # type: ignore[arg-type]  # passed on as given
+        return made[-1]
+
+    yield one
+    for bench in made:
+        bench.close()
+
+
+def reason(bench: Bench) -> Reason | None:
+    wait = bench.coordinator.reading().wait
+    return None if wait is None else wait.reason
+
+
+def test_a_lone_empty_node_reports_elects_itself_and_is_let_out_once(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    bench.step()
+    assert bench.snapshot.reports["galera-0"].activity is Activity.GATE
+    bench.step()
+    bootstrap = bench.snapshot.bootstrap
+    assert bootstrap is not None
+    assert (bootstrap.phase, bootstrap.epoch.number, bootstrap.epoch.node) == (Phase.ELECTED, 1, "galera-0")
+    assert bench.decision == {}
+    bench.step()
+    assert bench.decision["boot_id"] == "boot-1"
+    assert (bench.decision["action"], bench.decision["initialize"]) == ("bootstrap", "1")
+    assert bench.snapshot.reports["galera-0"].activity is Activity.STARTING
+
+    (bench.handoff / "decision").unlink()  # the wrapper took it, and has not said so yet
+    bench.step(3)
+    assert bench.decision == {}
+    assert bench.coordinator.reading().decisions[Action.START] == 1
+
+
+def test_the_label_is_on_disk_before_the_decision_is_handed_out(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    bench.step(2)
+    (bench.states / "state.new").mkdir()  # nothing can be stored now
+    bench.step(2)
+    assert bench.decision == {}
+    assert bench.snapshot.reports["galera-0"].activity is Activity.GATE
+    (bench.states / "state.new").rmdir()
+    bench.step()
+    assert bench.decision["epoch"] == "1"
+    assert json.loads((bench.states / "state.json").read_text())["epoch"] == 1
+
+
+def test_a_label_that_cannot_be_read_lets_nobody_out(make: MakeBench, tmp_path: Path) -> None:
+    states = tmp_path / "galera-0" / "state"
+    states.mkdir(parents=True)
+    (states / "state.json").write_text("{}")
+    bench = make()
+    bench.ask("boot-1")
+    bench.step(4)
+    assert reason(bench) is Reason.UNREADABLE_RECORD
+    assert bench.snapshot.reports == {}
+    assert bench.decision == {}
+
+
+def test_a_sidecar_that_restarts_before_the_wrapper_took_its_decision_makes_no_second_one(make: MakeBench) -> None:
+    first = make()
+    first.ask("boot-1")
+    first.step(3)
+    text = (first.handoff / "decision").read_text()
+    second = make()
+    second.step(3)
+    assert (second.handoff / "decision").read_text() == text
+    assert second.coordinator.reading().decisions == {}
+    assert second.snapshot.reports["galera-0"].activity is Activity.STARTING
+
+
+def test_a_new_start_needs_a_new_decision(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    bench.step(3)
+    (bench.handoff / "decision").unlink()
+    bench.phase("boot-1", "exited", exit=1)
+    bench.step()
+    bench.ask("boot-2", data="incomplete")
+    bench.step(2)
+    assert bench.decision["boot_id"] == "boot-2"
+    assert bench.decision["initialize"] == "1"
+
+
+def test_who_is_killed_within_a_recovery_gives_its_election_back_only_when_its_data_changed(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1", data="data", position=f"{UUID}:42", source="recover")
+    bench.step(3)
+    assert (bench.decision["action"], bench.decision["position"]) == ("bootstrap", f"{UUID}:42")
+    bench.phase("boot-1", "exited", exit=137)
+    bench.ask("boot-2", data="data", position=f"{UUID}:43", source="recover")
+    bench.step(2)
+    assert bench.decision["position"] == f"{UUID}:43"  # a view change used a seqno: it had begun
+
+    bench.ask("boot-3", data="empty")
+    bench.step(2)
+    bootstrap = bench.snapshot.bootstrap
+    assert bootstrap is not None
+    assert bootstrap.phase is Phase.VOID
+
+
+def test_without_etcd_nobody_is_let_out_and_the_node_says_why(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1", data="data", position=f"{UUID}:42", source="grastate", safe=1)
+    bench.coordinator.step(None)
+    assert reason(bench) is Reason.ETCD_UNAVAILABLE
+    assert bench.decision == {}
+
+
+def test_a_write_that_cannot_reach_etcd_is_tried_again(make: MakeBench, shared_etcd: EtcdCluster) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    found = bench.etcd.range(bench.config.etcd.prefix)
+    shared_etcd.members[0].freeze()
+    assert bench.coordinator.step(found)
+    shared_etcd.members[0].thaw()
+    bench.step(3)
+    assert bench.decision["boot_id"] == "boot-1"
+
+
+def test_the_keys_of_another_owner_are_left_alone(make: MakeBench) -> None:
+    old, new = make(owner="pod-1"), make(owner="pod-2")
+    old.ask("boot-1")
+    old.step()
+    new.step(3)
+    assert reason(new) is Reason.DUPLICATE_IDENTITY
+    assert new.snapshot.reports["galera-0"].owner == "pod-1"
+    assert new.decision == {}
+
+
+def test_an_election_that_was_built_on_what_has_changed_is_not_written(make: MakeBench) -> None:
+    one, other = make("galera-0", expected=2), make("galera-1", expected=2)
+    one.ask("boot-1")
+    other.ask("boot-1")
+    one.step()
+    other.step()
+    stale = one.etcd.range(one.config.etcd.prefix)
+    other.ask("boot-2", data="data", position=f"{UUID}:7", source="recover")
+    other.step()
+    one.coordinator.step(stale)
+    assert one.snapshot.bootstrap is None
+    one.step()
+    assert reason(one) is Reason.ELECTING
+
+
+def test_a_database_that_stops_answering_for_a_moment_keeps_its_keys(make: MakeBench) -> None:
+    bench = make()
+    bench.phase("boot-1", "starting", pid=1)  # the sidecar comes when the database runs already
+    bench.step()
+    assert bench.snapshot.reports == {}
+    wait_until(lambda: (bench.step(), bench.snapshot.reports)[1], 10, "a silent database is reported", [], 0.2)
+    assert bench.coordinator.reading().phase in {NodePhase.STARTING, NodePhase.BOOTSTRAPPING}
+
+
+def test_the_wrapper_is_told_that_the_lease_holds_until_etcd_is_gone(make: MakeBench, shared_etcd: EtcdCluster) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    bench.step(3)
+    (bench.handoff / "decision").unlink()
+    bench.phase("boot-1", "starting", pid=1)
+
+    def beat() -> int:
+        lines = (bench.handoff / "lease").read_text().splitlines()
+        return int(dict(line.split("=") for line in lines)["beat"])
+
+    wait_until(lambda: (bench.step(), (bench.handoff / "lease").exists())[1], 10, "a first beat", [], 0.2)
+    seen = beat()
+    wait_until(lambda: (bench.step(), beat() > seen)[1], 10, "a further beat", [], 0.2)
+    seen = beat()
+    for _ in range(5):
+        bench.coordinator.step(None)
+    assert beat() == seen
+    shared_etcd.members[0].freeze()
+    bench.coordinator.step(None)
+    assert beat() == seen

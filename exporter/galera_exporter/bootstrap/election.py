@@ -188,6 +188,14 @@ def _initial(case: Case, found: Evidence, order: Order | None = None) -> Elect |
     return _elect(case, found, Rule.INITIAL if order is None else Rule.ORDER, order=order)
 
 
+def _unheard_of(order: Order | None) -> int:
+    """How many epochs those who do not report may know beyond what was heard of, when etcd has lost the newest.
+
+    A number must never stand for two epochs. Without an order all nodes report, so all is known.
+    """
+    return 0 if order is None else 1000
+
+
 def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) -> Elect:
     me, snapshot = case.me, found.snapshot
     with_data = me.held is Held.DATA
@@ -195,7 +203,7 @@ def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) 
     numbers = [*snapshot.history, *(report.epoch for report in snapshot.reports.values())]
     newest = max(numbers, default=0)
     epoch = Epoch(
-        number=max(newest, 0 if bootstrap is None else bootstrap.epoch.number) + 1,
+        number=1 + (max(newest, bootstrap.epoch.number) if bootstrap is not None else newest + _unheard_of(order)),
         parent=origin(snapshot.history, me.epoch, me.position.seqno) if with_data else 0,
         base=me.position.seqno if with_data else -1,
         uuid=me.position.uuid if with_data else ZERO_UUID,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from galera_exporter.bootstrap.state import Purpose, Reason
-from galera_exporter.bootstrap.transactions import HOLD, OVERRIDE, Drop
+from galera_exporter.bootstrap.transactions import BOOTSTRAP, HOLD, OVERRIDE, Drop
 from sim import faults, sidecar, wrapper
 from sim.checks import Violation
 from sim.content import NOWHERE
@@ -102,7 +102,7 @@ def judge(world: World) -> dict[str, Reason]:
         if reason not in fitting:
             raise Violation("stuck", f"{name} waits for {reason}, which does not fit: {_standing(world)}")
         world.tally[f"ends in {reason}"] += 1
-    if not reasons:
+    if not reasons and not _split(world):
         raise Violation("stuck", f"nobody waits: {_standing(world)}")
     return reasons
 
@@ -125,39 +125,56 @@ def _fitting(world: World) -> set[Reason]:
             fitting.add(Reason.DIVERGED)
     if len(uuids) > 1:
         fitting.add(Reason.UUID_CONFLICT)
-    if all(node.disk.label.tainted or node.disk.transfer or node.disk.corrupt for node in data):
+    given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
+    usable = [node for node in data if node.name not in given_up and _usable(node)]
+    if not usable:
         fitting.add(Reason.NO_SAFE_CANDIDATE)
     remembered = max((known.position.seqno for known in snapshot.nodes.values()), default=-1)
-    if all(node.disk.seqno < remembered for node in data):
+    if all(node.disk.seqno < remembered for node in usable):
         fitting.add(Reason.REGRESSED)
-    if len([c for c in world.components if c.confirmed]) > 1:
+    if _split(world):
         fitting.add(Reason.SPLIT_BRAIN)
     return fitting
+
+
+def _split(world: World) -> bool:
+    """Whether an order passed over a component that serves on."""
+    newest = world.store.get(BOOTSTRAP)
+    return world.forced and any(
+        component.confirmed and newest is not None and component.members[0].disk.label.epoch < newest.epoch.number
+        for component in world.components
+    )
+
+
+def _usable(node: Node) -> bool:
+    disk = node.disk
+    return disk.present and not (disk.marker or disk.label.tainted or disk.transfer or disk.corrupt)
 
 
 def operate(world: World, reasons: dict[str, Reason]) -> None:
     """Do what the runbook says for one of the reasons."""
     snapshot = world.store.snapshot()
     for order in snapshot.orders:
-        if order.purpose is not Purpose.DISCARD or set(reasons.values()) == {Reason.ORDER_REFUSED}:
+        if order.purpose is not Purpose.DISCARD or not set(reasons.values()) & {Reason.DIVERGED, Reason.UUID_CONFLICT}:
             world.store.write((Drop(OVERRIDE + order.token),), 0)
     if snapshot.hold is not None:
         world.store.write((Drop(HOLD),), 0)
         return
     if Reason.ORDER_REFUSED in reasons.values():
         return
+    if _split(world):
+        oldest = min(world.components, key=lambda each: each.members[0].disk.label.epoch)
+        for node in list(oldest.members):
+            faults.stop(world, node.index)
+        return
     name, reason = next(iter(reasons.items()))
     index = int(name[1:])
     if reason is Reason.DATA_LOSS_GUARD:
         faults.order(world, Purpose.INITIAL, 0, lossy=True)
-    elif reason is Reason.SPLIT_BRAIN:
-        smallest = min(world.components, key=lambda each: len(each.members))
-        for node in list(smallest.members):
-            faults.stop(world, node.index)
     elif any(node.primary for node in world.nodes):
         faults.order(world, Purpose.DISCARD, index, lossy=False)
     else:
-        usable = [n for n in world.nodes if n.disk.present and not n.disk.label.tainted and not n.disk.transfer and not n.disk.corrupt and not n.disk.marker]
+        usable = [node for node in world.nodes if _usable(node)]
         if usable:
             faults.order(world, Purpose.FORCE, max(usable, key=lambda n: n.disk.seqno).index, lossy=True)
         else:

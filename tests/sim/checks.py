@@ -77,7 +77,7 @@ def _nothing_lost(world: World, node: Node, others: list[Node], when: str) -> No
         raise Violation("bad data", f"{when} of {node.name}, whose data are not whole")
     for other in others:
         disk = other.disk
-        if other is node or disk.given_up or not disk.whole or disk.mixed:
+        if other is node or disk.given_up or not disk.whole or disk.mixed or disk.label.tainted:
             continue
         there, last = histories.served(*other.content(), histories.acknowledged)
         if there != NOWHERE and not histories.has(branch, seqno, there, last):
@@ -97,7 +97,7 @@ def components(world: World) -> None:
 def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1) -> None:
     """Before data are replaced by those at ``seqno`` of ``branch``, or by none: nothing acknowledged goes with them."""
     disk, histories = node.disk, world.histories
-    if disk.given_up or not disk.whole or disk.mixed:
+    if disk.given_up or not disk.whole or disk.mixed or disk.label.tainted:
         return
     there, last = histories.served(disk.branch, disk.seqno, histories.kept)
     if there != NOWHERE and (branch == NOWHERE or not histories.has(branch, seqno, there, last)):

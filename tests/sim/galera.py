@@ -77,7 +77,11 @@ def install(component: Component) -> None:
         server.last = view
         server.unrecorded = True
         if server.synced:
+            current = server.applied == server.received and server.shown is not None
             server.branch, server.received = component.branch, component.seqno
+            if current:
+                server.applied = server.received  # the view itself: it is shown at once where nothing came before it
+                server.shown = component.uuid, component.conf_id
 
 
 def record(node: Node) -> None:
@@ -90,10 +94,21 @@ def record(node: Node) -> None:
         node.disk.safe = server.last is not None and len(server.last.members) == 1
 
 
+def process(node: Node) -> None:
+    """Let mariadbd come to the present view: it has applied all that came before it."""
+    server = node.server
+    assert server is not None
+    if server.applied >= server.received or server.transfer:
+        component = server.component
+        server.shown = None if component is None else (component.uuid, component.conf_id)
+
+
 def commit(world: World, node: Node) -> bool:
     """Commit a transaction that a client sent to ``node``; it is told when all members have received it."""
     server = node.server
-    if server is None or node.frozen or server.component is None or not server.synced or not node.disk.label.confirmed:
+    label = node.disk.label
+    ready = label.confirmed and not label.tainted  # else no client is sent to it
+    if server is None or node.frozen or server.component is None or not server.synced or not ready:
         return False
     component = server.component
     record(node)
@@ -124,6 +139,7 @@ def settle(node: Node) -> None:
     record(node)
     if not node.lag:
         server.applied = server.received
+    process(node)
     flush(node)
 
 
@@ -145,6 +161,7 @@ def transferred(world: World, node: Node) -> bool:
     server.synced = True
     server.branch, server.received, server.applied = component.branch, component.seqno, component.seqno
     flush(node)
+    process(node)
     world.changes += 1
     return True
 
@@ -162,10 +179,7 @@ def leave(world: World, node: Node) -> None:
         node.disk.safe = component is not None and component.members == [node]
     if component is not None:
         component.members.remove(node)
-        if component.members:
-            install(component)
-        else:
-            world.components.remove(component)
+        _split(world, component, lost=0, left=1)
     ended(world, node)
 
 
@@ -217,7 +231,7 @@ def regroup(world: World) -> None:
     """Let group communication find who reaches whom: after each change of processes or network."""
     for component in list(world.components):
         if component in world.components:
-            _split(world, component, lost=0)
+            _split(world, component)
     groups: dict[int, list[Node]] = {}
     for node in world.nodes:
         server = node.server
@@ -234,15 +248,15 @@ def regroup(world: World) -> None:
     checks.components(world)
 
 
-def _split(world: World, component: Component, lost: int) -> None:
-    """Keep the part of a Primary component that has the quorum; ``lost``: members that were removed as crashed."""
+def _split(world: World, component: Component, lost: int = 0, left: int = 0) -> None:
+    """Keep the part of a Primary component that has the quorum; ``lost`` and ``left``: members removed just now."""
     total = len(component.members) + lost
     parts: dict[object, list[Node]] = {}
     for node in component.members:
         server = node.server
         gone = node.frozen or (server is not None and server.inconsistent)
         parts.setdefault(node.name if gone else node.group, []).append(node)
-    if len(parts) == 1 and not lost:
+    if len(parts) == 1 and not lost + left:
         return
     world.changes += 1
     keeps = next((part for part in parts.values() if 2 * len(part) > total), [])
@@ -253,6 +267,7 @@ def _split(world: World, component: Component, lost: int) -> None:
             assert server is not None
             server.component = None
             server.synced = False
+            process(node)
             if server.transfer == "sst":
                 crashed.append(node)
             elif server.transfer:
@@ -260,9 +275,12 @@ def _split(world: World, component: Component, lost: int) -> None:
     component.members = keeps
     if keeps:
         install(component)
-        if not any(m.server is not None and m.server.synced for m in keeps):
-            _dissolve(world, component, crashed)
-    else:
+    if not any(m.server is not None and m.server.synced for m in keeps):
+        # Nobody is left who could be a donor: the rest are joiners of nothing.
+        for node in keeps:
+            node.server.component = None  # type: ignore[union-attr]  # members run
+        crashed += keeps
+        component.members = []
         world.components.remove(component)
     for node in crashed:
         assert node.server is not None
@@ -273,16 +291,6 @@ def _split(world: World, component: Component, lost: int) -> None:
             world.tally["closed after a failed transfer"] += 1
         else:
             crash(world, node)
-
-
-def _dissolve(world: World, component: Component, crashed: list[Node]) -> None:
-    """Nobody is left who could be a donor: joiners of nothing."""
-    for node in component.members:
-        assert node.server is not None
-        node.server.component = None
-        crashed.append(node)
-    component.members = []
-    world.components.remove(component)
 
 
 def _merge(world: World, component: Component, alone: list[Node]) -> None:
@@ -312,6 +320,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
             world.tally["mixed by IST"] += 1
         server.applied = server.received
         flush(node)
+        process(node)
         server.transfer = "ist"
         world.tally["IST"] += 1
     else:
@@ -322,6 +331,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
         server.transfer = "sst"
         world.tally["SST"] += 1
     server.component = component
+    server.shown = component.uuid, component.conf_id
     component.members.append(node)
     return True
 

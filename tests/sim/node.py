@@ -49,6 +49,7 @@ class Disk:
     __slots__ = (
         "branch",
         "clean",
+        "complete",
         "corrupt",
         "given_up",
         "incarnation",
@@ -68,6 +69,8 @@ class Disk:
         """mysql/ or ibdata1 is there."""
         self.marker = False
         """init-incomplete is there."""
+        self.complete = False
+        """It says that the initialization has ended: a cluster may have been made of it."""
         self.branch = NOWHERE
         self.seqno = -1
         """What InnoDB has durably."""
@@ -132,6 +135,7 @@ class Server:
         "inconsistent",
         "last",
         "received",
+        "shown",
         "synced",
         "transfer",
         "unrecorded",
@@ -147,6 +151,8 @@ class Server:
         """The Primary component that it is in."""
         self.last: View | None = None
         """The last Primary view of this run."""
+        self.shown: tuple[str, int] | None = None
+        """The Primary view that wsrep_cluster_status speaks of: it changes in order, after all that came before."""
         self.unrecorded = False
         """That view is not in gvwstate.dat yet: the run still does what the one before it allowed."""
         self.branch = NOWHERE
@@ -167,6 +173,7 @@ class Sidecar:
     __slots__ = (
         "absent",
         "alive",
+        "answered",
         "before",
         "boot_id",
         "frozen",
@@ -188,7 +195,6 @@ class Sidecar:
         "todo",
         "wait",
         "wake",
-        "was_primary",
     )
 
     def __init__(self, owner: str, *, old: bool = False) -> None:
@@ -216,7 +222,8 @@ class Sidecar:
         """The start that the rest is about."""
         self.started: Report | None = None
         self.before: Position | None = None
-        self.was_primary = True
+        self.answered: float | None = None
+        """When the database answered last."""
         self.stopping = False
         self.incarnation = ""
         self.lonely: float | None = None

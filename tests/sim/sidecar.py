@@ -107,7 +107,8 @@ def plan(world: World, node: Node) -> None:
     sidecar = node.sidecar
     snapshot = None
     if reach(world, node):
-        renew(world, node)
+        if not silent(world, node):
+            renew(world, node)
         snapshot = world.store.snapshot()
         if sidecar.old:
             snapshot = versions.as_read_by_old(snapshot)
@@ -120,16 +121,14 @@ def plan(world: World, node: Node) -> None:
         asked = node.request
         assert asked is not None
         if node.decision is not None or sidecar.boot_id == asked.boot_id:
-            between(node, snapshot)
+            between(world, node, snapshot)
         else:
             gate(world, node, snapshot)
     elif server is not None and node.phase is Phase.UP and not node.frozen and server.transfer != "sst":
         supervise(world, node, server, snapshot)
-    elif node.frozen:
-        pass  # its database does not answer: nothing is known of it
     else:
-        between(node, snapshot)
-    if snapshot is not None:
+        between(world, node, snapshot)
+    if snapshot is not None and not node.frozen:
         beat(world, node, snapshot)
 
 
@@ -143,6 +142,12 @@ def renew(world: World, node: Node) -> None:
         node.beat = world.now
 
 
+def silent(world: World, node: Node) -> bool:
+    """Whether its database answered a moment ago and does not now: nothing is renewed meanwhile."""
+    answered = node.sidecar.answered
+    return node.frozen and node.server is not None and answered is not None and world.now - answered < TTL
+
+
 def show(world: World, node: Node) -> None:
     """Refresh what this sidecar tells the others."""
     server, label = node.server, node.disk.label
@@ -152,7 +157,7 @@ def show(world: World, node: Node) -> None:
             sidecar.page = None
             world.changes += 1
         return
-    primary = server.component is not None
+    primary = server.shown is not None
     sure = label.confirmed and not label.tainted
     page = sidecar.page
     if (
@@ -247,8 +252,8 @@ def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | Non
     """The database answers."""
     sidecar, label = node.sidecar, node.disk.label
     begun(node, server.boot_id)
-    primary = server.component is not None
-    sidecar.was_primary = sidecar.was_primary or primary
+    primary = server.shown is not None
+    sidecar.answered = world.now
     sidecar.incarnation = server.incarnation
     running = sidecar.running = describe(world, node, server, snapshot)
     decision = protocol.supervise(running, snapshot)
@@ -264,7 +269,7 @@ def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | Non
         sidecar.todo += ((write_label, (synced(label),)),)
     if isinstance(decision, Stop):
         return
-    if not primary and sidecar.was_primary:
+    if not primary:
         lonely(world, node, running, snapshot)
         return
     sidecar.lonely = None
@@ -274,21 +279,24 @@ def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | Non
 
 def describe(world: World, node: Node, server: Server, snapshot: Snapshot | None) -> Running:
     """Return what the database says, with the label of its data."""
-    sidecar, label, component = node.sidecar, node.disk.label, server.component
+    sidecar, label, shown = node.sidecar, node.disk.label, server.shown
+    current = server.component
     uuid = world.histories.uuid[server.branch] if server.branch >= 0 else ""
     position = Position(uuid, server.applied) if uuid else Position()
     newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-    if position.defined and (component is None or newest <= label.epoch or sidecar.before is None):
+    if position.defined and shown is None:
         sidecar.before = position
+    elif newest <= label.epoch:
+        sidecar.before = None  # more may have come since, before it lost this component
     return Running(
         node=node.name,
         epoch=label.epoch,
         confirmed=label.confirmed or label.epoch == 0,
-        primary=component is not None,
-        synced=component is not None and server.synced,
+        primary=shown is not None,
+        synced=server.synced and current is not None and shown == (current.uuid, current.conf_id),
         position=position,
-        component=(uuid, -1) if component is None else (component.uuid, component.conf_id),
-        before=sidecar.before or Position(),
+        component=shown or (uuid, -1),
+        before=position if sidecar.before is None else sidecar.before,
         inconsistent=server.inconsistent,
         stranded=stranded(world, node, server),
         history=label.history,
@@ -344,6 +352,8 @@ def lonely(world: World, node: Node, running: Running, snapshot: Snapshot | None
         sidecar.lonely = world.now
     if snapshot is None or world.now - sidecar.lonely < GRACE:
         sidecar.wake = min(sidecar.wake, sidecar.lonely + GRACE)
+        if snapshot is not None and sidecar.started is not None and node.name in snapshot.reports:
+            publish(node, sidecar.started, snapshot)
         return
     report = Report(
         node=node.name,
@@ -371,7 +381,7 @@ def lonely(world: World, node: Node, running: Running, snapshot: Snapshot | None
 # Between the gate and the first answer, after the end, and the beat --------------------------------------
 
 
-def between(node: Node, snapshot: Snapshot | None) -> None:
+def between(world: World, node: Node, snapshot: Snapshot | None) -> None:
     """The database does not answer: it was let out, or has ended."""
     sidecar = node.sidecar
     if node.phase is Phase.OFF:
@@ -379,7 +389,9 @@ def between(node: Node, snapshot: Snapshot | None) -> None:
         return
     boot_id = node.server.boot_id if node.server is not None else node.request.boot_id if node.request is not None else ""
     begun(node, boot_id)
-    if snapshot is not None and sidecar.started is not None:
+    if sidecar.answered is not None and world.now - sidecar.answered < TTL:
+        sidecar.wake = min(sidecar.wake, sidecar.answered + TTL)  # only slow, perhaps: its keys end with their lease
+    elif snapshot is not None and sidecar.started is not None:
         publish(node, sidecar.started, snapshot)
 
 
@@ -388,7 +400,7 @@ def begun(node: Node, boot_id: str) -> None:
     sidecar, label = node.sidecar, node.disk.label
     if sidecar.boot_id != boot_id:
         sidecar.boot_id = boot_id
-        sidecar.before, sidecar.was_primary, sidecar.stopping, sidecar.incarnation = None, True, False, ""
+        sidecar.before, sidecar.stopping, sidecar.incarnation = None, False, ""
         sidecar.started = Report(
             node=node.name,
             owner=sidecar.owner,
@@ -512,7 +524,7 @@ def hand_out(world: World, node: Node, out: Decision, report: Report, decision: 
     sidecar = node.sidecar
     world.changes += 1
     sidecar.boot_id, sidecar.started, sidecar.before = out.boot_id, report, out.position
-    sidecar.was_primary, sidecar.stopping, sidecar.incarnation = False, False, ""
+    sidecar.stopping, sidecar.incarnation, sidecar.answered = False, "", None
     node.decision = out
     node.clean_exit = None
     world.tally["fresh join" if out.fresh else "join" if isinstance(decision, Join) else "start"] += 1

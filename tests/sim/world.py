@@ -92,6 +92,10 @@ class World:
             side = node.sidecar
             if side.alive and not side.frozen:
                 if not side.hung:
+                    if not node.frozen and node.phase is Phase.UP:
+                        side.answered = self.now
+                    elif sidecar.silent(self, node):
+                        continue
                     if side.lease in ends and self.etcd_up and not node.cut:
                         ends[side.lease] = self.now + sidecar.TTL
                         if not node.disk.label.confirmed and side.started is not None:

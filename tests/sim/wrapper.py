@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim import checks, galera
+from sim.content import NOWHERE
 from sim.node import Decision, Node, Phase
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ def prepare(world: World, node: Node) -> None:
     world.serial += 1
     world.changes += 1
     node.phase = Phase.GATE
+    disk = node.disk
+    if disk.marker and disk.complete and disk.branch != NOWHERE:
+        disk.marker = False  # it has a position: a cluster was made of it
     node.request = node.disk.request(f"boot-{world.serial}", world.histories)
     node.decision = node.booting = None
     node.order = node.asked = ""
@@ -34,7 +38,7 @@ def run(world: World, node: Node) -> bool:
     if phase is Phase.GATE:
         return _take_decision(world, node)
     if phase is Phase.INITIALIZING:
-        node.disk.present, node.disk.whole = True, True
+        node.disk.present = node.disk.whole = node.disk.complete = True
         _launch(world, node)
         return True
     if phase is Phase.STARTING:

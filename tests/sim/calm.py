@@ -84,7 +84,7 @@ def whole(world: World) -> bool:
         if world.store.folders["primary/"].get(node.name) is None or node.order:
             return False
     mixed = [node.name for node in world.nodes if node.disk.mixed or not node.disk.whole]
-    if mixed:
+    if mixed and not world.split:
         raise Violation("diverged", f"{', '.join(mixed)} serve with other rows")
     return True
 
@@ -127,7 +127,7 @@ def _fitting(world: World) -> set[Reason]:
         fitting.add(Reason.UUID_CONFLICT)
     given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
     usable = [node for node in data if node.name not in given_up and _usable(node)]
-    if not usable:
+    if not any(world.line == NOWHERE or histories.has(world.line, END, *node.content()) for node in usable):
         fitting.add(Reason.NO_SAFE_CANDIDATE)
     remembered = max((known.position.seqno for known in snapshot.nodes.values()), default=-1)
     if all(node.disk.seqno < remembered for node in usable):

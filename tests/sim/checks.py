@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from galera_exporter.bootstrap.state import Epoch, Phase, Rule, Stop
+from galera_exporter.bootstrap.state import Epoch, Phase, Purpose, Rule, Stop
 from galera_exporter.bootstrap.transactions import BOOTSTRAP
 from sim.content import NOWHERE
 
@@ -37,6 +37,8 @@ def _ordered(world: World, node: Node, epoch: Epoch) -> None:
     if not epoch.lossy:
         reporting = world.store.snapshot().reports
         _nothing_lost(world, node, [n for n in world.nodes if n.name in reporting], "order that is not lossy")
+    else:
+        node.disk.mixed = False  # whatever it has is what the operator wants
     world.histories.pass_over(branch, seqno, for_good=epoch.lossy)
 
 
@@ -73,11 +75,10 @@ def _taken_over(world: World, component: Component) -> bool:
 def _nothing_lost(world: World, node: Node, others: list[Node], when: str) -> None:
     histories = world.histories
     branch, seqno = node.content()
-    if not node.disk.whole or node.disk.mixed:
+    if (not node.disk.whole or node.disk.mixed) and not world.split:
         raise Violation("bad data", f"{when} of {node.name}, whose data are not whole")
     for other in others:
-        disk = other.disk
-        if other is node or disk.given_up or not disk.whole or disk.mixed or disk.label.tainted:
+        if other is node or not _valued(world, other):
             continue
         there, last = histories.served(*other.content(), histories.acknowledged)
         if there != NOWHERE and not histories.has(branch, seqno, there, last):
@@ -85,11 +86,23 @@ def _nothing_lost(world: World, node: Node, others: list[Node], when: str) -> No
             raise Violation("lost commit", text)
 
 
+def _valued(world: World, node: Node) -> bool:
+    """Whether a node's data count: they are whole, as far as the node can know, and no operator gives them up."""
+    disk = node.disk
+    if world.split or not disk.whole or disk.mixed or disk.label.tainted:
+        return False
+    orders = world.store.folders["override/"].values()
+    return not any(order.purpose is Purpose.DISCARD and order.node == node.name for order in orders)
+
+
 def components(world: World) -> None:
     """At any time: at most one confirmed Primary component, but where an operator's order passed over one."""
-    if not world.forced and len(world.components) > 1:
+    if len(world.components) > 1:
         confirmed = [component for component in world.components if component.confirmed]
         if len(confirmed) > 1:
+            if world.forced:
+                world.split = True
+                return
             names = " and ".join(",".join(member.name for member in each.members) for each in confirmed)
             raise Violation("two clusters", f"two confirmed Primary components: {names}")
 
@@ -97,7 +110,7 @@ def components(world: World) -> None:
 def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1) -> None:
     """Before data are replaced by those at ``seqno`` of ``branch``, or by none: nothing acknowledged goes with them."""
     disk, histories = node.disk, world.histories
-    if disk.given_up or not disk.whole or disk.mixed or disk.label.tainted:
+    if not _valued(world, node):
         return
     there, last = histories.served(disk.branch, disk.seqno, histories.kept)
     if there != NOWHERE and (branch == NOWHERE or not histories.has(branch, seqno, there, last)):

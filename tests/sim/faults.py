@@ -65,8 +65,8 @@ def crash(world: World, index: int) -> bool:
     node = world.nodes[index]
     if node.server is None:
         return False
-    galera.crash(world, node)
     node.frozen = False
+    galera.crash(world, node)
     return True
 
 
@@ -203,7 +203,7 @@ def pause_sidecar(world: World, index: int) -> bool:
 def pause_database(world: World, index: int) -> bool:
     """Wrapper and mariadbd get no time."""
     node = world.nodes[index]
-    if node.frozen or node.server is None:
+    if node.frozen or node.phase is Phase.OFF:
         return False
     node.frozen = True
     world.changes += 1
@@ -224,7 +224,7 @@ def resume(world: World, index: int) -> bool:
     node.sidecar.frozen = False
     if node.frozen:
         node.frozen = False
-        node.waking = node.server is not None
+        node.waking = node.phase is not Phase.OFF
         galera.regroup(world)
     world.changes += 1
     return True
@@ -296,8 +296,6 @@ def order(world: World, purpose: Purpose, index: int, lossy: bool) -> bool:  # n
     world.serial += 1
     token = f"order-{world.serial:06}"
     node = "" if purpose is Purpose.INITIAL else f"n{index}"
-    if purpose is Purpose.DISCARD:
-        world.nodes[index].disk.given_up = True
     value = Order(token, purpose, node, lossy=lossy)
     world.store.write((Put(OVERRIDE + token, value),), 0)
     return True

@@ -155,7 +155,7 @@ def transferred(world: World, node: Node) -> bool:
     disk = node.disk
     if server.transfer == "sst":
         disk.present, disk.transfer, disk.whole, disk.corrupt = True, False, True, False
-        disk.mixed, disk.given_up = donor.disk.mixed, False
+        disk.mixed = donor.disk.mixed
         disk.seqno = -1
     server.transfer = ""
     server.synced = True

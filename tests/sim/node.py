@@ -51,7 +51,6 @@ class Disk:
         "clean",
         "complete",
         "corrupt",
-        "given_up",
         "incarnation",
         "label",
         "marker",
@@ -85,8 +84,6 @@ class Disk:
         self.whole = True
         self.mixed = False
         """Rows of two branches: Galera let it join by IST although its data were no prefix."""
-        self.given_up = False
-        """An operator ordered to discard these data."""
         self.label = LocalState()
         self.incarnation = ""
         self.view: View | None = None

@@ -138,7 +138,12 @@ def renew(world: World, node: Node) -> None:
     if sidecar.lease not in ends:
         sidecar.lease = world.store.grant()
     ends[sidecar.lease] = world.now + TTL
-    if node.server is not None and not node.disk.label.confirmed and sidecar.started is not None:
+    extend(world, node)
+
+
+def extend(world: World, node: Node) -> None:
+    """Tell the wrapper that the lease of an unconfirmed bootstrap was renewed."""
+    if not node.disk.label.confirmed and node.sidecar.started is not None:
         node.beat = world.now
 
 
@@ -455,6 +460,7 @@ def beside(world: World, node: Node, snapshot: Snapshot) -> list[Put | Drop]:
     if running is not None:
         changes += txn.beat(running, snapshot)
         if registers(running, snapshot):
+            served(world, node)
             known = LastKnown(name, running.position, running.epoch, sidecar.incarnation)
             sidecar.record = versions.known_to_old(known) if sidecar.old else known
             if durable is not None and durable.epoch == running.epoch:
@@ -504,11 +510,18 @@ def confirm(world: World, node: Node, transaction: Transaction) -> bool:
     done = send(world, node, transaction)
     bootstrap = world.store.get(txn.BOOTSTRAP)
     wrote = world.store.revision != before and bootstrap is not None and bootstrap.phase is Standing.PRIMARY
-    if wrote and node.server is not None and node.server.component is not None:
-        node.server.component.confirmed = True
-        world.line = node.server.component.branch
-        checks.components(world)
+    if wrote:
+        served(world, node)
     return done
+
+
+def served(world: World, node: Node) -> None:
+    """From here on clients may be sent to the component of this node."""
+    component = None if node.server is None else node.server.component
+    if component is not None and not component.confirmed:
+        component.confirmed = True
+        world.line = component.branch
+        checks.components(world)
 
 
 def write_label(world: World, node: Node, state: LocalState) -> bool:

@@ -12,6 +12,10 @@ from sim.node import Node, Phase, Sidecar, copied
 from sim.store import Store
 
 
+LOOK = 3.0
+"""Seconds within which a wrapper that gets time has seen a decision, however slow its host."""
+
+
 class World:
     """One cluster of ``size`` nodes, all off and empty. ``gcache``: how far behind a joiner may be for an IST."""
 
@@ -28,6 +32,7 @@ class World:
         "nodes",
         "now",
         "serial",
+        "split",
         "store",
         "tally",
     )
@@ -51,6 +56,8 @@ class World:
         """The branch that was confirmed last."""
         self.forced = False
         """An operator's order elected a node: two clusters are his doing."""
+        self.split = False
+        """And there were two that served at once: their data are beyond judgement."""
         self.tally: defaultdict[str, int] = defaultdict(int)
 
     def copy(self) -> World:
@@ -98,8 +105,7 @@ class World:
                         continue
                     if side.lease in ends and self.etcd_up and not node.cut:
                         ends[side.lease] = self.now + sidecar.TTL
-                        if not node.disk.label.confirmed and side.started is not None:
-                            node.beat = self.now
+                        sidecar.extend(self, node)
                     sidecar.show(self, node)
                 elif side.page is not None:
                     side.page = None  # what it said is too old by now
@@ -110,7 +116,11 @@ class World:
         if self.etcd_up:
             self.store.expire(self.now)
         for node in self.nodes:
-            if node.server is not None and not node.frozen:
+            if node.frozen:
+                continue
+            if node.waking or (node.phase is Phase.GATE and seconds >= LOOK):
+                wrapper.run(self, node)
+            if node.server is not None:
                 self._pass(node)
 
     def _pass(self, node: Node) -> None:

@@ -38,6 +38,10 @@ def run(world: World, node: Node) -> bool:
     if phase is Phase.GATE:
         return _take_decision(world, node)
     if phase is Phase.INITIALIZING:
+        if world.now - node.beat >= LEASE:
+            node.phase = Phase.OFF
+            world.changes += 1
+            return True
         node.disk.present = node.disk.whole = node.disk.complete = True
         _launch(world, node)
         return True
@@ -83,6 +87,7 @@ def _take_decision(world: World, node: Node) -> bool:
     checks.used_once(node, taken)
     node.booting = taken
     node.confirmed = not taken.bootstrap
+    node.beat = world.now
     disk = node.disk
     if taken.bootstrap:
         checks.bootstrap(world, node)
@@ -106,7 +111,6 @@ def _take_decision(world: World, node: Node) -> bool:
 def _launch(world: World, node: Node) -> None:
     node.disk.transfer = False
     galera.start(world, node)
-    node.beat = world.now
     world.changes += 1
 
 
@@ -119,8 +123,11 @@ def wipe(node: Node) -> None:
 
 
 def overdue(world: World, node: Node) -> bool:
-    """End an unconfirmed bootstrap whose sidecar has given no sign for too long."""
-    node.waking = False
+    """End an unconfirmed bootstrap whose sidecar has given no sign for too long, and forget a decision slept upon."""
+    woke, node.waking = node.waking, False
+    if woke and node.phase is Phase.GATE and node.decision is not None:
+        prepare(world, node)  # it may have been decided long ago
+        return True
     if node.server is None or node.confirmed or world.now - node.beat < LEASE:
         return False
     if node.asked == node.server.boot_id:

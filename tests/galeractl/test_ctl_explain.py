@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from ctl import OnTerminal, galeractl
 from protocol import Protocol, epoch, report
+from written import RECORD, UUID
 
 from galera_exporter.bootstrap.state import Activity, Phase, Purpose
 from galera_exporter.model import Position
@@ -163,6 +165,16 @@ def test_each_scene_has_its_words_and_its_exit_status(
     done = galeractl("explain", *protocol.flags)
     assert words in done.out
     assert done.code == code
+
+
+def test_of_a_node_that_answers_its_present_position_is_shown(protocol: Protocol) -> None:
+    protocol.outage()
+    protocol.primary("galera-1")
+    protocol.registry.live(replace(RECORD, node="galera-1", position=Position(UUID, 131)))
+    protocol.registry.live(replace(RECORD, node="galera-3", position=Position(UUID, 99), epoch=2))
+    done = galeractl("explain", *protocol.flags)
+    assert row(done.out, "galera-1")[:5] == ["galera-1", "primary", "-", "3", "131"]
+    assert row(done.out, "galera-3")[:5] == ["galera-3", "running", "-", "2", "99"]
 
 
 def test_which_data_are_right_is_left_to_a_person_where_nothing_tells(protocol: Protocol) -> None:

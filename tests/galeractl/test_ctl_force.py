@@ -86,6 +86,10 @@ def starting(protocol: Protocol) -> None:
     protocol.reports(report("galera-0", 108, activity=Activity.STARTING))
 
 
+def other_starting(protocol: Protocol) -> None:
+    protocol.reports(report("galera-2", 100, activity=Activity.STARTING))
+
+
 def elected(protocol: Protocol) -> None:
     protocol.elected(epoch(4, 108), Phase.ELECTED)
 
@@ -108,6 +112,7 @@ def unreadable(protocol: Protocol) -> None:
         (empty, "galera-0", "galera-0 has no usable data (empty"),
         (tainted, "galera-0", "not whole"),
         (starting, "galera-0", "galera-0 was let start already"),
+        (other_starting, "galera-0", "a database that was let start may run: galera-2"),
         (elected, "galera-0", "galera-0 is elected already (epoch 4), and starts without an order"),
         (ordered, "galera-0", "an order is pending already (begin again with an empty cluster"),
         (ordered, "galera-0", "galeractl withdraw t"),

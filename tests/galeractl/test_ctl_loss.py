@@ -54,7 +54,7 @@ def snapshots(draw: st.DrawFn, *, served: bool = False) -> Snapshot:
     nodes = {}
     for node in NODES:
         if node not in reports and draw(st.booleans()):
-            activity = draw(st.sampled_from([Activity.GATE, Activity.GATE, Activity.SURVIVOR, Activity.STARTING]))
+            activity = draw(st.sampled_from([Activity.GATE, Activity.GATE, Activity.SURVIVOR]))
             held = draw(st.sampled_from([Held.DATA, Held.DATA, Held.EMPTY]))
             plain = report(node, held=held, activity=activity, tainted=draw(st.integers(0, 5)) == 0)
             reports[node] = replace(plain, position=draw(positions), epoch=draw(labels)) if held is Held.DATA else plain

@@ -21,7 +21,9 @@ from galera_exporter.galeractl.outlook import Outlook, Row, Waiting, beginning, 
 from galera_exporter.galeractl.roster import connect
 from galera_exporter.galeractl.terminal import Cell, Terminal, printable
 from galera_exporter.galeractl.watch import add_watch, watch
+from galera_exporter.model import Position
 from galera_exporter.registry.etcd import Etcd
+from galera_exporter.registry.records import Kind, classify, decode
 from galera_exporter.settings import Config
 
 _SHOWN: Final = 5
@@ -83,7 +85,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
 
         def explained() -> tuple[str, int]:
             seen = orders.look(etcd, context.config.etcd.prefix)
-            found = outlook(seen.snapshot, _ages(etcd, seen))
+            found = outlook(seen.snapshot, _ages(etcd, seen), _live(seen))
             if arguments.output == "json":
                 document = _document(context.config, seen, found)
                 return as_json(document, one_line=arguments.watch is not None), found.level
@@ -110,6 +112,17 @@ def _ages(etcd: Etcd, seen: orders.Look) -> dict[str, float]:
             granted, remaining = etcd.time_to_live(lease)
             ages[node] = float(max(0, granted - remaining))
     return ages
+
+
+def _live(seen: orders.Look) -> dict[str, Position]:
+    """Return where the nodes are that answer SQL."""
+    positions = {}
+    for pair in seen.found.pairs:
+        kind, node = classify(seen.prefix, pair.key)
+        record = decode(pair.value, node) if kind is Kind.LIVE else None
+        if record is not None:
+            positions[node] = record.position
+    return positions
 
 
 def page(terminal: Terminal, found: Outlook) -> str:

@@ -75,11 +75,16 @@ class Outlook:
     text: str
 
 
-def outlook(snapshot: Snapshot, ages: Mapping[str, float]) -> Outlook:
-    """Return what is so, and what follows; ``ages`` are seconds, by node."""
+def outlook(snapshot: Snapshot, ages: Mapping[str, float], live: Mapping[str, Position]) -> Outlook:
+    """Return what is so, and what follows; by node: ``ages`` in seconds, and where those that answer SQL are."""
     peers = _peers(snapshot)
     names = {*snapshot.reports, *snapshot.primary, *snapshot.nodes, *snapshot.owners}
-    rows = tuple(_row(snapshot, node, ages.get(node), peers) for node in sorted(names))
+    rows = tuple(
+        _reporting(snapshot, snapshot.reports[node], ages.get(node), peers)
+        if node in snapshot.reports
+        else _silent(snapshot, node, ages.get(node), live.get(node))
+        for node in sorted(names)
+    )
     waiting = _waiting(snapshot, rows)
     return Outlook(snapshot, rows, waiting, _level(snapshot, rows, waiting), _text(snapshot, rows, waiting))
 
@@ -115,20 +120,22 @@ def _peers(snapshot: Snapshot) -> tuple[Peer, ...]:
     return tuple(Peer(node, primary=True, confirmed=True, epoch=epoch) for node in sorted(snapshot.primary))
 
 
-def _row(snapshot: Snapshot, node: str, age: float | None, peers: tuple[Peer, ...]) -> Row:
-    report, known = snapshot.reports.get(node), snapshot.nodes.get(node)
-    if report is not None:
-        asks = report.activity is not Activity.STARTING
-        decision = decide(report, snapshot, peers, Timers()) if asks else None
-        flags = _flags(report)
-        return Row(node, report.activity, report.held, report.position, report.epoch, flags, age, decision)
-    here = "primary" if node in snapshot.primary else "running" if node in snapshot.owners else "away"
-    known = known or LastKnown(node, Position(), 0, "")
-    return Row(node, here, None, known.position, known.epoch, ("final",) if known.final else (), age, None)
+def _reporting(snapshot: Snapshot, report: Report, age: float | None, peers: tuple[Peer, ...]) -> Row:
+    asks = report.activity is not Activity.STARTING
+    decision = decide(report, snapshot, peers, Timers()) if asks else None
+    flags = tuple(name for name, is_set in (("safe", report.safe), ("tainted", report.tainted)) if is_set)
+    return Row(report.node, report.activity, report.held, report.position, report.epoch, flags, age, decision)
 
 
-def _flags(report: Report) -> tuple[str, ...]:
-    return tuple(name for name, is_set in (("safe", report.safe), ("tainted", report.tainted)) if is_set)
+def _silent(snapshot: Snapshot, node: str, age: float | None, live: Position | None) -> Row:
+    """A node that reports nothing: it runs, or only what is remembered of it is left."""
+    known = snapshot.nodes.get(node, LastKnown(node, Position(), 0, ""))
+    if node in snapshot.primary:  # then its epoch is the newest that was confirmed
+        position, epoch = live or known.position, newest_confirmed(snapshot.history)
+        return Row(node, "primary", None, position, epoch, (), age, None)
+    activity = "running" if node in snapshot.owners else "away"
+    flags = ("final",) if known.final else ()
+    return Row(node, activity, None, live or known.position, known.epoch, flags, age, None)
 
 
 def _waiting(snapshot: Snapshot, rows: tuple[Row, ...]) -> tuple[Waiting, ...]:

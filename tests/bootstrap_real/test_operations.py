@@ -34,6 +34,10 @@ def galeractl(site: Site, *words: str) -> int:
     return cli.main([*words, "--cluster-name=lab", f"--etcd.endpoints={','.join(site.etcd.endpoints)}"], {})
 
 
+def confirmed_in_one_epoch(site: Site) -> bool:
+    return all(pod.confirmed for pod in site.pods) and len({pod.epoch for pod in site.pods}) == 1
+
+
 def test_a_cluster_that_runs_is_adopted_and_then_moved_node_by_node_without_a_restart_of_the_whole(site: Site) -> None:
     plain = [GaleraNode(node.config) for node in site.nodes]
     try:
@@ -44,8 +48,9 @@ def test_a_cluster_that_runs_is_adopted_and_then_moved_node_by_node_without_a_re
         pids = [node.process.pid for node in plain if node.process]
         for pod in site.pods:
             pod.sidecar.start()
-        settled = lambda: len({pod.epoch for pod in site.pods}) == 1 and all(pod.confirmed for pod in site.pods)  # noqa: E731 - one line that is used once
-        wait_until(settled, 30, "all have one epoch", [pod.sidecar.log for pod in site.pods], 0.2)
+        wait_until(
+            lambda: confirmed_in_one_epoch(site), 30, "all have one epoch", [pod.sidecar.log for pod in site.pods], 0.2
+        )
         assert site.bootstrap["epoch"]["rule"] == "adopted"
         assert [node.process.pid for node in plain if node.process] == pids
         assert all(node.alive and node.synced for node in plain)
@@ -92,3 +97,33 @@ def test_a_physical_backup_in_one_node_starts_a_cluster_that_lost_all_its_volume
     for pod in others:
         assert pod.node.sql("SELECT id FROM shop.orders") == [{"id": 7}]
         assert pod.transfer is Transfer.SST
+
+
+def test_a_database_that_was_started_by_hand_beside_the_cluster_is_told_by_all_and_leaves_by_the_runbook(
+    site: Site,
+) -> None:
+    site.bring_up()
+    stray, *others = site.pods
+    stray.node.stop()
+    by_hand = GaleraNode(stray.node.config)
+    state = by_hand.datadir / "grastate.dat"
+    state.write_text(state.read_text().replace("safe_to_bootstrap: 0", "safe_to_bootstrap: 1"))
+    try:
+        by_hand.start(new_cluster=True)
+        by_hand.wait_synced()
+        for pod in site.pods:
+            pod.sidecar.until(
+                lambda page: page.value("galera_split_brain_suspected") == 1, 40, "suspects two components"
+            )
+            assert "split brain suspected" in pod.sidecar.get("/")
+        assert all(pod.node.synced for pod in others), "Galera itself sees nothing wrong"
+        by_hand.stop()
+    finally:
+        by_hand.kill()
+    for pod in others:
+        pod.sidecar.until(lambda page: page.value("galera_split_brain_suspected") == 0, 20, "sees one component")
+    shutil.rmtree(stray.node.datadir)
+    stray.mark()
+    stray.node.start()
+    site.wait_serving()
+    assert stray.transfer is Transfer.SST

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from lab import Page, Sidecar, Trio
+from lab import Page, Sidecar, Trio, wait_until
 
 TTL = 10
 
@@ -52,7 +52,7 @@ def test_a_killed_node_is_missed_by_size_and_key_and_comes_back(victim: Sidecar,
     assert page.value("galera_registry_node_in_view", node=name) == 0
     assert page.value("galera_registry_key_expirations_total", node=name) == before + 1
     assert page.value("galera_registry_node_seqno", node=name) is not None, "what it said last is still known"
-    assert "galera-2 is gone" in witness.get("/")
+    witness.wait(lambda: "galera-2 is down (its sidecar reports)" in witness.get("/"), 15, "says so on its status page")
 
     victim.node.start()
     victim.until(lambda page: page.value("galera_up") == 1, 60, "has its database again")
@@ -116,9 +116,14 @@ def test_a_joiner_in_sst_answers_no_sql_and_is_shown_by_its_files(
     assert abs(time.time() - began) < 60
     assert database_values(page) == set()
     victim.until(lambda page: page.value("galera_sst_received_bytes") is not None, 30, "counts what it receives")
-    donors = [other.metrics() for other in cluster.sidecars[:2]]
-    assert [page.value("wsrep_local_state") for page in donors].count(2) == 1
-    assert all(page.value("galera_up") == 1 for page in donors)
+    others = cluster.sidecars[:2]
+    wait_until(
+        lambda: sorted(other.metrics().value("wsrep_local_state") or 0 for other in others) == [2, 4],
+        10,
+        "one of the others is the donor",
+        [other.log for other in others],
+    )
+    assert all(other.metrics().value("galera_up") == 1 for other in others)
     victim.until(lambda page: page.value("galera_up") == 1, 60, "is up")
     victim.until(lambda page: page.value("galera_sst_in_progress") == 0, 30, "has ended the SST")
 

@@ -255,6 +255,10 @@ class Timers:
 
     takeover: bool = False
     """The elected node has shown no key for the takeover time."""
+    settled: bool = True
+    """etcd has answered without a break for longer than a lease lives: no report is older than that."""
+    detached: bool = True
+    """The own lease was not renewed for longer than it lives: no report of this node stands any more."""
 
 
 @dataclass(frozen=True, slots=True)

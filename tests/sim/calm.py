@@ -148,7 +148,7 @@ def _split(world: World) -> bool:
 
 def _usable(node: Node) -> bool:
     disk = node.disk
-    return disk.present and not (disk.marker or disk.label.tainted or disk.transfer or disk.corrupt)
+    return disk.present and not (disk.marker or disk.label.tainted or disk.transfer or disk.corrupt or disk.blind)
 
 
 def operate(world: World, reasons: dict[str, Reason]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from galera_exporter.bootstrap.state import Epoch, Phase, Purpose, Rule, Stop
-from galera_exporter.bootstrap.transactions import BOOTSTRAP
+from galera_exporter.bootstrap.transactions import BOOTSTRAP, HOLD
 from sim.content import NOWHERE
 
 if TYPE_CHECKING:
@@ -22,8 +22,14 @@ class Violation(AssertionError):
         self.kind = kind
 
 
-def elected(world: World, node: Node, epoch: Epoch) -> None:
+def elected(world: World, node: Node, epoch: Epoch, order: str) -> None:
     """At an election: nobody else is Primary, and nobody has an acknowledged commit that the elected node lacks."""
+    if order:
+        if order in world.used:
+            raise Violation("order twice", f"order {order} elected {node.name} once more")
+        world.used |= {order}
+    elif world.store.get(HOLD) is not None:
+        raise Violation("held", f"{node.name} was elected although elections were frozen")
     if epoch.rule is Rule.ORDER:
         world.forced = True
         _ordered(world, node, epoch)
@@ -89,7 +95,7 @@ def _nothing_lost(world: World, node: Node, others: list[Node], when: str) -> No
 def _valued(world: World, node: Node) -> bool:
     """Whether a node's data count: they are whole, as far as the node can know, and no operator gives them up."""
     disk = node.disk
-    if world.split or not disk.whole or disk.mixed or disk.label.tainted:
+    if world.split or not disk.whole or disk.mixed or disk.blind or disk.label.tainted:
         return False
     orders = world.store.folders["override/"].values()
     return not any(order.purpose is Purpose.DISCARD and order.node == node.name for order in orders)
@@ -120,7 +126,7 @@ def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1
 def stopped(world: World, node: Node, decision: Stop) -> None:
     """At an order to stop: never a database that serves, but one with wrong data."""
     server = node.server
-    serves = server is not None and server.component is not None and server.component.confirmed
+    serves = server is not None and server.shown is not None and server.component is not None and server.component.confirmed
     if serves and not decision.taint and not world.forced:
         raise Violation("stopped", f"{node.name} serves clients and was stopped: {decision.text}")
     if decision.taint and not node.disk.mixed and node.disk.whole:

@@ -159,6 +159,15 @@ def strange_volume(world: World, index: int) -> bool:
     return True
 
 
+def blind(world: World, index: int) -> bool:
+    """The node crashes, and its position cannot be recovered."""
+    node = world.nodes[index]
+    if not crash(world, index) or not node.disk.present:
+        return False
+    node.disk.blind = True
+    return True
+
+
 def inconsistent(world: World, index: int) -> bool:
     """Galera finds that the node's data differ, and expels it."""
     node = world.nodes[index]
@@ -352,6 +361,7 @@ EVENTS: Final = (
     Event("save", save, 0.1),
     Event("restore", restore, 0.1),
     Event("strange volume", strange_volume, 0.05),
+    Event("blind", blind, 0.1),
     Event("inconsistent", inconsistent, 0.2),
     Event("lag", lag, 0.5),
     Event("kill sidecar", kill_sidecar, 1, lambda r, n: (int(r.random() * n), r.random() < 0.5)),

@@ -46,12 +46,12 @@ def begin(world: World, node: Node) -> None:
     disk = node.disk
     if not server.bootstrap:
         server.deadline = world.now + WAIT_FOR_PRIMARY
-        if not server.fresh and disk.present:
+        if not server.fresh and disk.present and not disk.blind:
             server.branch, server.received, server.applied = disk.branch, disk.seqno, disk.seqno
         regroup(world)
         return
-    if disk.branch == NOWHERE:
-        world.serial += 1
+    if disk.branch == NOWHERE or disk.blind:
+        world.serial += 1  # without a start position it begins a history of its own
         disk.branch, disk.seqno = world.histories.root(f"uuid-{world.serial}"), 0
     branch = world.histories.grow(disk.branch, disk.seqno)
     server.branch, server.received, server.applied, server.synced = branch, disk.seqno, disk.seqno, True
@@ -157,6 +157,7 @@ def transferred(world: World, node: Node) -> bool:
         disk.present, disk.transfer, disk.whole, disk.corrupt = True, False, True, False
         disk.mixed = donor.disk.mixed
         disk.seqno = -1
+    disk.mixed = disk.mixed or server.mixing
     server.transfer = ""
     server.synced = True
     server.branch, server.received, server.applied = component.branch, component.seqno, component.seqno
@@ -316,7 +317,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
         return False
     if same and behind <= world.gcache:
         if not histories.has(component.branch, component.seqno, server.branch, server.received):
-            node.disk.mixed = True
+            server.mixing = True
             world.tally["mixed by IST"] += 1
         server.applied = server.received
         flush(node)
@@ -326,7 +327,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
     else:
         checks.thrown_away(world, node, component.branch, component.seqno)
         disk = node.disk
-        disk.present, disk.transfer, disk.whole = True, True, False
+        disk.present, disk.transfer, disk.whole, disk.blind = True, True, False, False
         disk.branch, disk.seqno, disk.clean, disk.safe = component.branch, component.seqno, False, False
         server.transfer = "sst"
         world.tally["SST"] += 1
@@ -369,6 +370,7 @@ def _again(world: World, alone: list[Node]) -> None:
         other = node.server
         if other is not None and other.transfer == "ist" and other.received == server.received:
             other.transfer, other.synced = "", True
+            node.disk.mixed = node.disk.mixed or other.mixing
     install(component)
     world.tally["Primary again"] += 1
     world.changes += 1

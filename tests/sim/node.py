@@ -47,6 +47,7 @@ class Disk:
     """The volume of a node: data directory and the sidecar's state. ``mixed`` and ``whole`` are what no program sees."""
 
     __slots__ = (
+        "blind",
         "branch",
         "clean",
         "complete",
@@ -81,6 +82,8 @@ class Disk:
         """grastate.dat has a zero UUID."""
         self.transfer = False
         """The marks of a state transfer that did not end are there."""
+        self.blind = False
+        """The recovery gives no position."""
         self.whole = True
         self.mixed = False
         """Rows of two branches: Galera let it join by IST although its data were no prefix."""
@@ -103,7 +106,7 @@ class Disk:
     def request(self, boot_id: str, histories: Histories) -> Request:
         """Return what the wrapper's request says."""
         held = self.held
-        known = held is Held.DATA and self.branch != NOWHERE
+        known = held is Held.DATA and self.branch != NOWHERE and not self.blind
         position = Position(histories.uuid[self.branch], self.seqno) if known else Position()
         return Request(
             boot_id=boot_id,
@@ -131,6 +134,7 @@ class Server:
         "incarnation",
         "inconsistent",
         "last",
+        "mixing",
         "received",
         "shown",
         "synced",
@@ -156,6 +160,8 @@ class Server:
         self.received = -1
         self.applied = -1
         self.synced = False
+        self.mixing = False
+        """The IST that it takes is of a history that its data are no part of."""
         self.transfer = ""
         self.deadline = 0.0
         """When it gives up if it has not seen a Primary component by then."""
@@ -173,6 +179,7 @@ class Sidecar:
         "answered",
         "before",
         "boot_id",
+        "contact",
         "frozen",
         "hung",
         "incarnation",
@@ -185,6 +192,7 @@ class Sidecar:
         "page",
         "quiet",
         "record",
+        "renewed",
         "report",
         "running",
         "started",
@@ -194,7 +202,7 @@ class Sidecar:
         "wake",
     )
 
-    def __init__(self, owner: str, *, old: bool = False) -> None:
+    def __init__(self, owner: str, now: float = 0.0, *, old: bool = False) -> None:
         self.owner = owner
         self.old = old
         """It is of an earlier version, which does not know some fields."""
@@ -206,6 +214,10 @@ class Sidecar:
         self.lost_reply = False
         """The answer to its next transaction is lost."""
         self.lease = 0
+        self.renewed = now
+        """When it renewed its lease last; another of its name may have, just before it began."""
+        self.contact: float | None = None
+        """Since when etcd has answered without a break."""
         self.next_beat = 0.0
         self.record: Any = None
         """Position, epoch and incarnation of the last beat."""

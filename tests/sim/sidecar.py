@@ -49,8 +49,7 @@ TAKEOVER = 60.0
 GRACE = 30.0
 STRANDED = 10.0
 FOREVER = float("inf")
-NO_TIMERS = Timers()
-TAKEOVER_DUE = Timers(takeover=True)
+SETTLED = TTL + 2.0
 
 
 def tick(world: World, node: Node) -> bool:
@@ -106,7 +105,11 @@ def plan(world: World, node: Node) -> None:
     """Read, decide, and note what is to be done."""
     sidecar = node.sidecar
     snapshot = None
-    if reach(world, node):
+    if not reach(world, node):
+        sidecar.contact = None
+    else:
+        if sidecar.contact is None:
+            sidecar.contact = world.now
         if not silent(world, node):
             renew(world, node)
         snapshot = world.store.snapshot()
@@ -138,6 +141,7 @@ def renew(world: World, node: Node) -> None:
     if sidecar.lease not in ends:
         sidecar.lease = world.store.grant()
     ends[sidecar.lease] = world.now + TTL
+    sidecar.renewed = world.now
     extend(world, node)
 
 
@@ -195,8 +199,14 @@ def watch_elected(world: World, node: Node, snapshot: Snapshot | None) -> None:
 
 def timers(world: World, node: Node) -> Timers:
     """Return what has lasted long enough."""
-    absent = node.sidecar.absent
-    return TAKEOVER_DUE if absent is not None and world.now - absent[1] >= TAKEOVER else NO_TIMERS
+    sidecar, now = node.sidecar, world.now
+    since, renewed = sidecar.contact, sidecar.renewed
+    sidecar.wake = min(sidecar.wake, *[end for end in (renewed + TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER)
+    return Timers(
+        takeover=sidecar.absent is not None and now - sidecar.absent[1] >= TAKEOVER,
+        settled=since is not None and now - since >= SETTLED,
+        detached=now - renewed > TTL,
+    )
 
 
 # In the gate -----------------------------------------------------------------------------------------
@@ -237,11 +247,13 @@ def let_out(world: World, node: Node, decision: Join | Start, me: Report, snapsh
     fresh = isinstance(decision, Join) and decision.fresh
     position = me.position if me.held is Held.DATA and not fresh else Position()
     out = Decision(me.boot_id, isinstance(decision, Start), position, isinstance(decision, Start) and decision.initialize, fresh, state.epoch)
-    steps: list[Step] = [(write_label, (state,))]
-    if snapshot is not None:
-        steps.append((send, (txn.begin(decision, me, snapshot),)))
-    steps.append((hand_out, (out, replace(me, activity=Activity.STARTING), decision)))
-    node.sidecar.todo = tuple(steps)
+    bind = () if snapshot is None else ((send, (txn.begin(decision, me, snapshot),)),)
+    node.sidecar.todo = in_order((write_label, (state,)), bind, (hand_out, (out, replace(me, activity=Activity.STARTING), decision)))
+
+
+def in_order(label: Step, bind: tuple[Step, ...], hand: Step) -> tuple[Step, ...]:
+    """Return the parts of a start: the label is on disk and the decision bound before it is handed out."""
+    return (label, *bind, hand)
 
 
 def publish(node: Node, report: Report, snapshot: Snapshot) -> None:
@@ -478,6 +490,7 @@ def send(world: World, node: Node, transaction: Transaction) -> bool:
     """Do a transaction; False: it failed, or nobody knows."""
     sidecar = node.sidecar
     if not reach(world, node):
+        sidecar.contact = None
         return False
     lease = 0
     if any(isinstance(change, Put) and change.leased for change in transaction.changes):
@@ -500,7 +513,7 @@ def elect(world: World, node: Node, transaction: Transaction, decision: Elect) -
     if now is not before and now is not None and now.epoch is epoch:
         world.tally[f"rule {epoch.rule}"] += 1
         world.changes += 1
-        checks.elected(world, node, epoch)
+        checks.elected(world, node, epoch, decision.order)
     return done
 
 

@@ -13,7 +13,7 @@ from sim.store import Store
 
 
 LOOK = 3.0
-"""Seconds within which a wrapper that gets time has seen a decision, however slow its host."""
+"""Seconds within which a wrapper or a sidecar that gets time has done something, however slow its host."""
 
 
 class World:
@@ -35,6 +35,7 @@ class World:
         "split",
         "store",
         "tally",
+        "used",
     )
 
     def __init__(self, size: int, *, gcache: int = 1000, durable: bool = True) -> None:
@@ -56,6 +57,8 @@ class World:
         """The branch that was confirmed last."""
         self.forced = False
         """An operator's order elected a node: two clusters are his doing."""
+        self.used: frozenset[str] = frozenset()
+        """Tokens of the orders that elected somebody."""
         self.split = False
         """And there were two that served at once: their data are beyond judgement."""
         self.tally: defaultdict[str, int] = defaultdict(int)
@@ -93,6 +96,10 @@ class World:
 
     def elapse(self, seconds: float) -> None:
         """Let time pass. Healthy sidecars renew their leases meanwhile, servers apply and flush, patience ends."""
+        if seconds >= LOOK:
+            for node in self.nodes:
+                if not node.sidecar.hung:
+                    sidecar.tick(self, node)
         self.now += seconds
         ends = self.store.ends
         for node in self.nodes:
@@ -105,6 +112,7 @@ class World:
                         continue
                     if side.lease in ends and self.etcd_up and not node.cut:
                         ends[side.lease] = self.now + sidecar.TTL
+                        side.renewed = self.now
                         sidecar.extend(self, node)
                     sidecar.show(self, node)
                 elif side.page is not None:
@@ -151,7 +159,7 @@ class World:
             self.serial += 1
             lost = node.request is None
             owner = f"pod-{node.index}-{self.serial}" if lost else node.sidecar.owner
-            node.sidecar = Sidecar(owner, old=node.sidecar.old)
+            node.sidecar = Sidecar(owner, self.now, old=node.sidecar.old)
             self.changes += 1
         if node.phase is Phase.OFF and not node.frozen:
             wrapper.prepare(self, node)

@@ -1,0 +1,274 @@
+"""Planted bugs: the protocol with one thing wrong, which the simulation must find.
+
+Each row names what is wrong, what is replaced, what is violated, and a seed that shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from galera_exporter.bootstrap import admission, choice, election, lineage, local, membership, protocol, transactions
+from galera_exporter.bootstrap.lineage import Standing, newest_confirmed
+from galera_exporter.bootstrap.state import Held, Join, Keep, Report, Rule, Start, Wait
+from galera_exporter.bootstrap.transactions import NoneBelow, Transaction
+from galera_exporter.model import Position
+from sim import sidecar, wrapper
+from sim.node import Disk
+
+Change = tuple[Any, str, Any]
+"""Object, attribute, new value."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A planted bug."""
+
+    name: str
+    changes: Callable[[], list[Change]]
+    violated: str
+    """Kinds of violation that may show it."""
+    seed: int = 0
+    """A schedule that shows it."""
+
+
+def everywhere(original: Any, changed: Any) -> list[Change]:
+    """Replace a function in all modules that have it, and in the protocol's tables."""
+    changes: list[Change] = [
+        (module, name, changed)
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").startswith(("galera_exporter.bootstrap", "sim"))
+        for name, value in list(vars(module).items())
+        if value is original
+    ]
+    for table in ("GATE", "RUN"):
+        rules = getattr(protocol, table)
+        if original in rules:
+            changes.append((protocol, table, tuple(changed if rule is original else rule for rule in rules)))
+    if any(row.holds is original for row in choice.RULES):
+        rows = tuple(replace(row, holds=changed) if row.holds is original else row for row in choice.RULES)
+        changes.append((choice, "RULES", rows))
+    return changes
+
+
+@contextmanager
+def planted(mutation: Mutation) -> Iterator[None]:
+    """Have the bug in the protocol, for as long as this lasts."""
+    undo: list[Change] = []
+    try:
+        for thing, name, value in mutation.changes():
+            undo.append((thing, name, vars(thing)[name]))
+            setattr(thing, name, value)
+        yield
+    finally:
+        for thing, name, value in reversed(undo):
+            setattr(thing, name, value)
+
+
+def instead(original: Any, changed: Any) -> Callable[[], list[Change]]:
+    """Return what replaces one function by another."""
+    return lambda: everywhere(original, changed)
+
+
+def off(rule: Any) -> Callable[[], list[Change]]:
+    """Return what makes a rule never answer."""
+    return instead(rule, lambda *_: None)
+
+
+def unguarded(made: Any, which: Callable[[Any], bool] = lambda _: True) -> Callable[[], list[Change]]:
+    """Return what takes guards out of a transaction."""
+
+    def without(*arguments: Any) -> Transaction:
+        transaction: Transaction = made(*arguments)
+        return replace(transaction, guards=tuple(guard for guard in transaction.guards if not which(guard)))
+
+    return instead(made, without)
+
+
+def of_key(start: str) -> Callable[[Any], bool]:
+    """Return whether a guard is of such a key."""
+    return lambda guard: not isinstance(guard, NoneBelow) and guard.key.startswith(start)
+
+
+def final_without_view(found: Any, best: Any) -> bool:
+    finals = {known.node for known in choice.absent_finals(found, best)}
+    reporting = {node for node, report in found.reports.items() if not choice.lost_data(found, report)}
+    return found.cluster > 0 and len(reporting | finals) >= found.expected
+
+
+def final_with_own_view_only(found: Any, best: Any) -> bool:
+    if not final_without_view(found, best) or best.report.view is None:
+        return False
+    accounted = {report.incarnation for report in found.reports.values()}
+    accounted |= {known.incarnation for known in choice.absent_finals(found, best)}
+    return accounted.issuperset(best.report.view.members)
+
+
+def finals(found: Any, best: Any, *, final: bool = True, behind: bool = True) -> Iterator[Any]:
+    for node, known in found.snapshot.nodes.items():
+        report = found.reports.get(node)
+        absent = report is None or report.held is not Held.DATA
+        if absent and (known.final or not final) and (known.position.seqno <= best.confirmed or not behind):
+            yield known
+
+
+def best_without_conflicts(found: Any) -> Any:
+    best = max(choice.candidates(found), key=lambda each: each.rank, default=None)
+    return election._best(found) if best is None else best
+
+
+_best = election._best
+_initial = election._initial
+_join = admission._join
+_joined = local.joined
+_elect = election._elect
+_request = Disk.request
+_adopted = transactions.adopt
+_begin = transactions.begin
+_supervise = membership.own_confirmation
+
+
+def initial_of_whoever_is_here(case: Any, found: Any, order: Any = None) -> Any:
+    first = min(found.reports, key=lambda node: (choice.ordinal_of(node), node))
+    return election._elect(case, found, Rule.INITIAL, order=order) if first == case.me.node else _initial(case, found, order)
+
+
+def join_never_fresh(case: Any, cluster: int, history: Any) -> Any:
+    decision = _join(case, cluster, history)
+    return replace(decision, fresh=False) if isinstance(decision, Join) else decision
+
+
+def elect_always_lossy(case: Any, found: Any, rule: Any, order: Any = None) -> Any:
+    decision = _elect(case, found, rule, order)
+    return replace(decision, epoch=replace(decision.epoch, lossy=True)) if order is not None else decision
+
+
+def joined_never_tainted(state: Any, decision: Any, report: Any) -> Any:
+    return replace(_joined(state, decision, report), tainted=False)
+
+
+def start_whatever_the_data(case: Any) -> Any:
+    decision = OWN_ELECTION(case)
+    return decision if decision is None or isinstance(decision, Start) else Start(case.seen.bootstrap.epoch, initialize=False)
+
+
+OWN_ELECTION = admission.own_election
+
+
+def never_taken_over(running: Any, snapshot: Any) -> Any:
+    decision = _supervise(running, snapshot)
+    return decision if decision is None or not type(decision).__name__ == "Stop" else Keep()
+
+
+def begin_leaves_final(decision: Any, report: Any, snapshot: Any) -> Transaction:
+    transaction = _begin(decision, report, snapshot)
+    kept = tuple(change for change in transaction.changes if not change.key.startswith(transactions.NODES))
+    return replace(transaction, changes=kept)
+
+
+def take_again(node: Any) -> Any:
+    taken = node.decision
+    if taken is not None and node.request is not None:
+        node.request = replace(node.request, boot_id=taken.boot_id)
+    return taken
+
+
+def prepare_keeps_decision(world: Any, node: Any) -> None:
+    decision = node.decision or node.booting
+    _prepare(world, node)
+    node.decision = decision
+
+
+_prepare = wrapper.prepare
+
+
+def request_of_any_safe(disk: Any, boot_id: str, histories: Any) -> Any:
+    request = _request(disk, boot_id, histories)
+    return replace(request, safe=disk.safe and request.position.defined)
+
+
+def join_of_unconfirmed(case: Any) -> Any:
+    peers = tuple(replace(peer, confirmed=True) for peer in case.peers)
+    return _join_rule(replace(case, peers=peers))
+
+
+_join_rule = admission.join
+_describe = sidecar.describe
+
+
+def describe_with_last_primary(world: Any, node: Any, server: Any, snapshot: Any) -> Any:
+    before = node.sidecar.before
+    running = _describe(world, node, server, snapshot)
+    newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
+    if server.shown is not None:
+        node.sidecar.before = running.position if newest <= running.epoch or before is None else before
+    return replace(running, before=node.sidecar.before)
+
+
+def merged(one: Any, other: Any) -> Any:
+    return {**one, **other}
+
+
+def usable(*, tainted: bool = False, position: bool = True) -> Callable[[], list[Change]]:
+    """Return what changes which reports count as usable."""
+    changed = property(
+        lambda self: self.held is Held.DATA and (tainted or not self.tainted) and (self.position.defined or not position)
+    )
+    return lambda: [(Report, "usable", changed)]
+
+
+MUTATIONS: Final = (
+    Mutation("A holds with one node missing", instead(choice.all_reported, lambda f, _b: len(f.reports) >= f.expected - 1), "lost commit, two clusters"),
+    Mutation("L trusts safe_to_bootstrap of any epoch", instead(choice.last_to_leave, lambda _f, best: best.report.safe), "lost commit"),
+    Mutation("L does not ask for safe_to_bootstrap", instead(choice.last_to_leave, lambda f, best: f.snapshot.bootstrap is not None and best.report.epoch == f.cluster > 0), "lost commit"),
+    Mutation("safe_to_bootstrap after a crash counts", lambda: [(Disk, "request", request_of_any_safe)], "lost commit"),
+    Mutation("F without the views", instead(choice.others_final, final_without_view), "lost commit"),
+    Mutation("F with the best's view only", instead(choice.others_final, final_with_own_view_only), "lost commit"),
+    Mutation("F counts a node that lost its data as accounted for", instead(choice.lost_data, lambda *_: False), "lost commit"),
+    Mutation("F does not ask whether the end was clean", instead(choice.absent_finals, lambda f, b: finals(f, b, final=False)), "lost commit"),
+    Mutation("F lets the absent be ahead", instead(choice.absent_finals, lambda f, b: finals(f, b, behind=False)), "lost commit"),
+    Mutation("T without the other nodes", instead(choice.all_but_elected, lambda f, _b: bool(f.absent)), "lost commit"),
+    Mutation("T without waiting", lambda: [(sidecar, "TAKEOVER", 0.0)], "two bootstraps"),
+    Mutation("watermarks are ignored", instead(choice.watermark, lambda _f: None), "lost commit"),
+    Mutation("other histories are no obstacle", instead(choice.foreign, lambda _f: ()), "lost commit, thrown away"),
+    Mutation("conflicts are ignored, the most advanced wins", instead(election._best, best_without_conflicts), "lost commit"),
+    Mutation("tainted data are used", usable(tainted=True), "bad data"),
+    Mutation("data without a position are used", usable(position=False), "thrown away, bad data"),
+    Mutation("everything is part of the history", instead(lineage.place, lambda *_: Standing.MEMBER), "diverged"),
+    Mutation("abandoned data are joined by IST", instead(admission._join, join_never_fresh), "diverged"),
+    Mutation("every order is lossy", instead(election._elect, elect_always_lossy), "thrown away"),
+    Mutation("an order that is not lossy loses data", instead(election._ahead_of, lambda *_: ()), "lost commit"),
+    Mutation("survivors are not stopped", instead(election._survivor_yields, lambda _c: None), "two bootstraps"),
+    Mutation("nodes that start are not waited for", off(election.nobody_starts), "lost commit"),
+    Mutation("an elected node is not waited for", off(election.other_election), "two bootstraps"),
+    Mutation("hold is ignored", off(election.hold), "held"),
+    Mutation("hold does not guard the election", unguarded(transactions.elect, of_key("hold")), "held"),
+    Mutation("an order is not used up", instead(transactions._used, lambda *_: []), "order twice"),
+    Mutation("the first start does not wait for all", instead(election._initial, initial_of_whoever_is_here), "lost commit"),
+    Mutation("no guard against the loss of all data", instead(election._without_data, lambda c, f: election._initial(c, f)), "lost commit"),
+    Mutation("an election is put, not compared", unguarded(transactions.elect), "two bootstraps"),
+    Mutation("an election while somebody is Primary", unguarded(transactions.elect, lambda guard: isinstance(guard, NoneBelow)), "two clusters"),
+    Mutation("an election whose reports changed", unguarded(transactions.elect, of_key("report/")), "lost commit"),
+    Mutation("an election over another", unguarded(transactions.elect, of_key("bootstrap")), "two bootstraps"),
+    Mutation("an election whose records changed", unguarded(transactions.elect, of_key("nodes/")), "lost commit"),
+    Mutation("a start is not bound in etcd", unguarded(transactions.begin), "two bootstraps"),
+    Mutation("a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit"),
+    Mutation("a confirmation is put, not compared", unguarded(transactions.confirm), "two clusters"),
+    Mutation("a clean end is put, not compared", unguarded(transactions.final), "lost commit"),
+    Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "two bootstraps"),
+    Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "diverged"),
+    Mutation("the last position while Primary bounds the data", lambda: [(sidecar, "describe", describe_with_last_primary)], "diverged"),
+    Mutation("a Primary component is overlooked", off(admission.primary_exists), "two clusters"),
+    Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "thrown away"),
+    Mutation("an elected node starts with other data", instead(admission.own_election, start_whatever_the_data), "lost commit"),
+    Mutation("another pod's keys are no obstacle", off(admission.identity), "two bootstraps"),
+    Mutation("an incomplete transfer does not taint", instead(local.joined, joined_never_tainted), "bad data"),
+    Mutation("the label is written last", instead(sidecar.in_order, lambda label, bind, hand: (*bind, hand, label)), "diverged"),
+    Mutation("a decision is used twice", lambda: everywhere(wrapper.take, take_again) + everywhere(wrapper.prepare, prepare_keeps_decision), "two bootstraps"),
+    Mutation("the lease of a bootstrap is not watched", instead(wrapper.overdue, lambda *_: False), "two bootstraps"),
+    Mutation("an unconfirmed epoch overwrites a confirmed one", instead(lineage.merge, merged), "diverged"),
+    Mutation("epoch numbers are used again", instead(election._unheard_of, lambda _order: 0), "restless"),
+)

@@ -23,7 +23,7 @@ readonly ZERO=00000000-0000-0000-0000-000000000000 UUID='[0-9a-f]{8}(-[0-9a-f]{4
 declare -A got              # what take() read
 boot=none                   # id of this start
 child=0 status=0            # our running child; how the last one ended
-asked='' deadline=''        # when the child was asked to end, and when it is killed, on the clock of now()
+asked='' deadline='' taken=0 # when the child was asked to end, is killed, its decision was taken: by now()
 temporary=0 pace=0.2        # the server that runs the init SQL; seconds between two looks at things
 ending='' again='' stale='' # why the child is ended: a signal to us; an order; a lease that was not renewed
 
@@ -205,14 +205,34 @@ request() {
 }
 
 await_decision() {
-  local spoken=-30 text="waits for the sidecar's decision; it has data=$data position=$position ($source)"
+  local seen spoken=-30 text="waits for the sidecar's decision; it has data=$data position=$position ($source)"
   tell waiting "$text"
-  until [[ -e $handoff/decision ]] && decided; do
+  now
+  seen=$now
+  until ((now - seen < 10)) && [[ -e $handoff/decision ]] && decided; do
     leave_if_asked
-    now
+    ((now - seen < 10)) || { log "slept for $((now - seen)) s: what was decided meanwhile is past" && return 1; }
     ((now - spoken < 30)) || { log "$text" && spoken=$now; }
+    seen=$now
+    tick
+    now
+  done
+  taken=$now
+}
+
+# An initialization may take long, and this host may sleep: others may be elected meanwhile. Then etcd must still know
+# of this start before it becomes a cluster.
+await_lease() {
+  local first=''
+  take "$handoff/lease"
+  first=${got[beat]-}
+  while now && ((now - taken < lease_seconds || now - renewed < 10)); do
+    leave_if_asked
+    take "$handoff/lease"
+    [[ ${got[boot_id]-} != "$boot" || ${got[beat]-} == "$first" ]] || return 0
     tick
   done
+  finish 75 "did not start mariadbd: the lease of its bootstrap was not renewed"
 }
 
 # Takes the decision away before anything is done with it: no crash makes it count twice.
@@ -320,7 +340,9 @@ arrange() {
 start() {
   local beat='' confirmed=1 renewed
   leave_if_asked
-  [[ $action == join ]] || confirmed=''
+  now
+  renewed=$now
+  [[ $action == join ]] || { confirmed='' && { ((now - taken < 10)) || await_lease; }; }
   launch "${server[@]}" "${flags[@]}"
   renewed=$now
   log "started mariadbd, pid $child: ${server[*]} ${flags[*]}"
@@ -384,7 +406,7 @@ while :; do
   prepare
   recover
   request
-  await_decision
+  await_decision || continue
   arrange
   start
 done

@@ -66,6 +66,8 @@ def join(case: Case) -> Join | Stop | Wait | None:
     if case.me.activity is Activity.SURVIVOR:
         return _rejoin(case.me, max(epochs))
     decision = _join(case, max(epochs), history)
+    if isinstance(decision, Join) and case.snapshot is None and not case.timers.detached:
+        return Wait(Reason.ETCD_UNAVAILABLE, (), "its report as a stopped node may still stand there")
     turn = None if case.snapshot is None else case.snapshot.joining
     if isinstance(decision, Join) and turn not in {None, case.me.node}:
         return Wait(Reason.JOIN_TURN, (str(turn),))
@@ -80,18 +82,16 @@ def _rejoin(me: Report, cluster: int) -> Stop | Wait:
 
 def _join(case: Case, cluster: int, history: History) -> Join | Wait:
     me = case.me
+    orders = case.snapshot.orders if case.snapshot is not None else ()
+    order = next((o.token for o in orders if o.purpose is Purpose.DISCARD and o.node == me.node), "")
     if me.held is Held.EMPTY:
-        return Join(cluster, history)
-    if me.held is Held.INCOMPLETE or me.tainted:
-        return Join(cluster, history, fresh=True)
+        return Join(cluster, history, order=order)
+    if order or me.held is Held.INCOMPLETE or me.tainted:
+        return Join(cluster, history, fresh=True, order=order)
     standing = _standing(me, cluster, history)
     if standing is Standing.FOREIGN:
-        orders = case.snapshot.orders if case.snapshot is not None else ()
-        order = next((o for o in orders if o.purpose is Purpose.DISCARD and o.node == me.node), None)
-        if order is None:
-            text = f"{me.position} of epoch {me.epoch} is not part of the cluster's history"
-            return Wait(Reason.DIVERGED, (me.node,), text)
-        return Join(cluster, history, fresh=True, order=order.token)
+        text = f"{me.position} of epoch {me.epoch} is not part of the cluster's history"
+        return Wait(Reason.DIVERGED, (me.node,), text)
     return Join(cluster, history, fresh=standing is Standing.ABANDONED)
 
 

@@ -57,7 +57,8 @@ def _force(case: Case, found: Evidence, order: Order) -> Elect | Stop | Wait:
     if not order.lossy:
         ahead = _ahead_of(found, report)
         if ahead:
-            return Wait(Reason.ORDER_REFUSED, ahead, f"order {order.token} would lose what these nodes have")
+            text = f"order {order.token} would lose data, and does not accept that: because of these nodes"
+            return Wait(Reason.ORDER_REFUSED, ahead, text)
     yields = _survivor_yields(case)
     if yields is not None:
         return yields
@@ -74,13 +75,21 @@ def _ahead_of(found: Evidence, report: Report) -> tuple[str, ...]:
     if high is not None and high.position.seqno > own:
         names.add(high.node)
     names |= {each.node for each in foreign(found)}
+    if own < 0:
+        names.add(report.node)  # its data are not the cluster's
     return tuple(sorted(names))
 
 
 def _begin_again(case: Case, found: Evidence, order: Order) -> Elect | Wait:
-    if found.with_data:
-        nodes = tuple(sorted(report.node for report in found.with_data))
-        return Wait(Reason.ORDER_REFUSED, nodes, f"order {order.token}: these nodes have data")
+    starting = nobody_starts(case)
+    if starting is not None:
+        return starting
+    usable = tuple(sorted(report.node for report in found.with_data if report.usable))
+    if usable:
+        return Wait(Reason.ORDER_REFUSED, usable, f"order {order.token}: these nodes have usable data")
+    if len(found.with_data) == len(found.reports):
+        text = f"order {order.token}: no node is empty: empty the data directory of the one to begin with"
+        return Wait(Reason.ORDER_REFUSED, tuple(sorted(found.reports)), text)
     return _initial(case, found, order=order)
 
 
@@ -106,6 +115,8 @@ def nobody_starts(case: Case) -> Wait | None:
     snapshot = case.seen
     nodes = {node for node, report in snapshot.reports.items() if report.activity is Activity.STARTING}
     nodes |= snapshot.owners.keys() - snapshot.reports.keys()
+    if not nodes and not case.timers.settled:
+        return Wait(Reason.REPORTING, (), "reports may be older than the silence of etcd")
     return Wait(Reason.NODES_STARTING, tuple(sorted(nodes))) if nodes else None
 
 
@@ -182,7 +193,8 @@ def _without_data(case: Case, found: Evidence) -> Elect | Wait:
 def _initial(case: Case, found: Evidence, order: Order | None = None) -> Elect | Wait:
     if len(found.reports) < found.expected - (1 if found.absent else 0):
         return Wait(Reason.INITIAL_MEMBERS, (), f"{len(found.reports)} of {found.expected} nodes are here")
-    first = min(found.reports, key=lambda node: (ordinal_of(node), node))
+    empty = [node for node, report in found.reports.items() if report.held is not Held.DATA]
+    first = min(empty, key=lambda node: (ordinal_of(node), node))
     if first != case.me.node:
         return Wait(Reason.ELECTING, (first,))
     return _elect(case, found, Rule.INITIAL if order is None else Rule.ORDER, order=order)

@@ -25,7 +25,7 @@ from galera_exporter.bootstrap.state import (
     Stop,
     Wait,
 )
-from galera_exporter.model import NodeSample, NodeState, Position
+from galera_exporter.model import NodeSample, NodeState
 
 _STRANDED: Final = 10.0
 """Seconds that Galera may be closed while a server starts or changes its view."""
@@ -43,7 +43,6 @@ class Watch:
         desk = self._desk
         snapshot = desk.snapshot
         boot.answered = desk.clock()
-        boot.was_primary = boot.was_primary or sample.primary
         boot.incarnation = sample.member_uuid or boot.incarnation
         running = self._describe(sample, boot, snapshot)
         decision = supervise(running, snapshot)
@@ -52,25 +51,29 @@ class Watch:
             desk.store(synced(desk.state))
         if isinstance(decision, Stop):
             return running, wrote
-        if not sample.primary and boot.was_primary:
+        if not sample.primary:
             return running, self._lonely(running, boot, snapshot) or wrote
-        self._without_primary = None
-        if snapshot is not None and not (sample.primary and running.confirmed):
-            wrote = desk.publish(boot.report, snapshot) or wrote
-            desk.extend(boot)
+        self._without_primary, boot.was_primary = None, True
+        phase = NodePhase.CONFIRMED
         if not running.confirmed:
             phase = NodePhase.BOOTSTRAPPING
-        else:
-            phase = NodePhase.CONFIRMED if sample.primary else NodePhase.STARTING
+            if snapshot is not None:
+                wrote = desk.publish(boot.report, snapshot) or wrote
+                desk.extend(boot)
+        elif desk.state.tainted:
+            phase = NodePhase.STARTING
         desk.journal.stands(phase, desk.state.epoch, sample.position, boot.boot_id)
         return running, wrote
 
     def _describe(self, sample: NodeSample, boot: Boot, snapshot: Snapshot | None) -> Running:
         state = self._desk.state
         newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-        own = not sample.primary or newest <= state.epoch
-        if sample.position.defined and (own or boot.before is None):
+        # Without a Primary component nothing arrives any more, and the status says so only after all that came before.
+        # Of a member nobody knows what came after a sample: found in a newer epoch, its position of then counts.
+        if not sample.primary and sample.position.defined:
             boot.before = sample.position
+        elif sample.primary and newest <= state.epoch:
+            boot.before = None
         return Running(
             node=self._desk.config.node,
             epoch=state.epoch,
@@ -79,7 +82,7 @@ class Watch:
             synced=sample.primary and sample.state is NodeState.SYNCED,
             position=sample.position,
             component=(sample.cluster_uuid, sample.conf_id),
-            before=boot.before or Position(),
+            before=sample.position if boot.before is None else boot.before,
             inconsistent=sample.state is NodeState.INCONSISTENT,
             stranded=self._stranded(sample, boot),
             history=state.history,
@@ -135,18 +138,25 @@ class Watch:
             and isinstance(decision, Keep)
             and running.synced
             and not boot.stopping
-            and snapshot is not None
-            and state.epoch == newest_confirmed(snapshot.history)
+            and (snapshot is None or state.epoch == newest_confirmed(snapshot.history))
         )
 
     def _lonely(self, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
-        """It was Primary and is not: after a while it offers itself for an election."""
+        """Without a Primary component: after a while it offers itself for an election.
+
+        A joiner that found none ends by itself after half a minute; one that lost it again does not.
+        """
         desk = self._desk
         now = desk.clock()
         self._without_primary = now if self._without_primary is None else self._without_primary
         if snapshot is None or now - self._without_primary < desk.config.bootstrap.survivor:
-            desk.journal.stands(NodePhase.NON_PRIMARY, running.epoch, running.position, boot.boot_id)
-            return False
+            phase = NodePhase.NON_PRIMARY if boot.was_primary else self._starting(running)
+            desk.journal.stands(phase, running.epoch, running.position, boot.boot_id)
+            if snapshot is None or boot.was_primary:
+                return False
+            wrote = desk.publish(boot.report, snapshot)
+            desk.extend(boot)
+            return wrote
         report = desk.report(boot.boot_id, Activity.SURVIVOR, running.position, boot.incarnation)
         decision = decide(report, snapshot, desk.peers.probe(PROBE), desk.timers)
         wait = decision if isinstance(decision, Wait) else None
@@ -155,3 +165,6 @@ class Watch:
             self._stop(decision, boot)
             return False
         return desk.publish(report, snapshot)
+
+    def _starting(self, running: Running) -> NodePhase:
+        return NodePhase.STARTING if running.confirmed else NodePhase.BOOTSTRAPPING

@@ -173,7 +173,7 @@ def has_data(protocol: Protocol) -> None:
 
 
 def has_half(protocol: Protocol) -> None:
-    protocol.reports(report("galera-2", 100, tainted=True))
+    protocol.reports(*(report(f"galera-{number}", 100, tainted=True) for number in range(3)))
 
 
 def serves(protocol: Protocol) -> None:
@@ -202,7 +202,7 @@ def silent(protocol: Protocol) -> None:
     ("scene", "words"),
     [
         (has_data, "nodes have data: galera-2. Bootstrap from one of them (galeractl force-bootstrap)"),
-        (has_half, "nodes have data: galera-2"),
+        (has_half, "no node is empty, and no node has whole data"),
         (serves, "a Primary component exists (galera-1)"),
         (ordered, "an order is pending already (bootstrap from galera-0, by kim)"),
         (larger, "Start the others first"),

@@ -69,13 +69,14 @@ def _force(case: Case, found: Evidence, order: Order) -> Elect | Stop | Wait:
 
 def _ahead_of(found: Evidence, report: Report) -> tuple[str, ...]:
     """Return the nodes that have, or are remembered to have had, more than this report."""
-    own = next((each.confirmed for each in candidates(found) if each.report is report), -1)
+    ours = next((each.confirmed for each in candidates(found) if each.report is report), None)
+    own = -1 if ours is None else ours
     names = {each.report.node for each in candidates(found) if each.confirmed > own}
     high = watermark(found)
     if high is not None and high.position.seqno > own:
         names.add(high.node)
     names |= {each.node for each in foreign(found)}
-    if own < 0:
+    if ours is None:
         names.add(report.node)  # its data are not the cluster's
     return tuple(sorted(names))
 

@@ -51,6 +51,10 @@ def _refuse(snapshot: Snapshot, order: Order) -> None:
     if isinstance(decision, Elect) or (isinstance(decision, Wait) and decision.reason is Reason.ELECTING):
         return
     if isinstance(decision, Wait):
+        if decision.reason is Reason.ORDER_REFUSED and set(decision.nodes) == snapshot.reports.keys() - _usable(
+            snapshot
+        ):
+            raise RefusedError("no node is empty, and no node has whole data: empty the directory of one to begin with")
         if decision.reason is Reason.ORDER_REFUSED:
             raise RefusedError(f"nodes have data: {_names(decision)}. {_ENDINGS[decision.reason]}")
         ending = _ENDINGS.get(decision.reason, "See 'galeractl explain'")
@@ -58,12 +62,16 @@ def _refuse(snapshot: Snapshot, order: Order) -> None:
     raise RefusedError("a node is elected already: see 'galeractl explain'")
 
 
+def _usable(snapshot: Snapshot) -> set[str]:
+    return {node for node, report in snapshot.reports.items() if report.usable}
+
+
 def _names(wait: Wait) -> str:
     return ", ".join(printable(node) for node in wait.nodes)
 
 
 def _shown(snapshot: Snapshot) -> str:
-    lines = ["All of this cluster's nodes are empty. What it had, as etcd remembers it:"]
+    lines = ["No node has whole data. What the cluster had, as etcd remembers it:"]
     lines += [f"  - {each.where}" for each in loss.everything(snapshot)] or ["  - data that nothing more is known of"]
     lines += ["All of it would be given up: a volume that comes back later with it is emptied when its node joins."]
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -123,6 +123,8 @@ def _fitting(world: World) -> set[Reason]:
         uuids.add(histories.uuid[world.line])
         if not all(histories.has(world.line, END, *node.content()) for node in data):
             fitting.add(Reason.DIVERGED)
+    if any(node.disk.strayed for node in data):
+        fitting.add(Reason.DIVERGED)
     if len(uuids) > 1:
         fitting.add(Reason.UUID_CONFLICT)
     given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}

@@ -126,7 +126,9 @@ def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1
 def stopped(world: World, node: Node, decision: Stop) -> None:
     """At an order to stop: never a database that serves, but one with wrong data."""
     server = node.server
-    serves = server is not None and server.shown is not None and server.component is not None and server.component.confirmed
+    label = node.disk.label
+    shown = server is not None and server.shown is not None and server.component is not None
+    serves = shown and server.component.confirmed and label.confirmed and not label.tainted
     if serves and not decision.taint and not world.forced:
         raise Violation("stopped", f"{node.name} serves clients and was stopped: {decision.text}")
     if decision.taint and not node.disk.mixed and node.disk.whole:

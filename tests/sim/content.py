@@ -15,7 +15,7 @@ NOWHERE = -1
 class Histories:
     """All branches that ever were, and what was acknowledged to clients on them."""
 
-    __slots__ = ("acknowledged", "fork", "kept", "parent", "uuid")
+    __slots__ = ("acknowledged", "ever", "fork", "kept", "parent", "uuid")
 
     def __init__(self) -> None:
         self.parent: list[int] = []
@@ -24,6 +24,8 @@ class Histories:
         self.uuid: list[str] = []
         self.acknowledged: list[int] = []
         """The last commit on each branch that clients were told of and nobody gave up; -1: none."""
+        self.ever: list[int] = []
+        """The same, given up or not: rows that are in the tables."""
         self.kept: list[int] = []
         """The same, without what elections may pass over: no node throws it away by itself."""
 
@@ -31,7 +33,7 @@ class Histories:
         """Return a copy that shares nothing."""
         other = Histories.__new__(Histories)
         other.parent, other.fork, other.uuid = self.parent[:], self.fork[:], self.uuid[:]
-        other.acknowledged, other.kept = self.acknowledged[:], self.kept[:]
+        other.acknowledged, other.ever, other.kept = self.acknowledged[:], self.ever[:], self.kept[:]
         return other
 
     def root(self, uuid: str) -> int:
@@ -47,6 +49,7 @@ class Histories:
         self.fork.append(fork)
         self.uuid.append(uuid)
         self.acknowledged.append(-1)
+        self.ever.append(-1)
         self.kept.append(-1)
         return len(self.parent) - 1
 
@@ -66,7 +69,7 @@ class Histories:
         return True
 
     def served(self, branch: int, seqno: int, what: list[int]) -> tuple[int, int]:
-        """Return the newest commit of ``what`` (``acknowledged`` or ``kept``) in these data, as branch and seqno."""
+        """Return the newest commit of ``what`` (``acknowledged``, ``ever``, ``kept``) in these data: branch and seqno."""
         while branch != NOWHERE:
             last = min(seqno, what[branch])
             if last > self.fork[branch] or (self.parent[branch] == NOWHERE and last > 0):
@@ -75,9 +78,15 @@ class Histories:
             branch = self.parent[branch]
         return NOWHERE, 0
 
+    def fits(self, branch: int, seqno: int, component: int, upto: int) -> bool:
+        """Whether data at ``seqno`` that get what ``component`` has beyond it, up to ``upto``, are then the same data."""
+        theirs, last = self.served(component, min(seqno, upto), self.ever)
+        own, newest = self.served(branch, seqno, self.ever)
+        return self.has(branch, seqno, theirs, last) and self.has(component, upto, own, newest)
+
     def acknowledge(self, branch: int, seqno: int) -> None:
         """A client was told of the commit."""
-        self.acknowledged[branch] = self.kept[branch] = seqno
+        self.acknowledged[branch] = self.ever[branch] = self.kept[branch] = seqno
 
     def pass_over(self, branch: int, seqno: int, *, for_good: bool) -> None:
         """An operator's order goes on from here: elections need not have more; ``for_good``: it may be thrown away too."""

@@ -316,12 +316,13 @@ def _enter(world: World, component: Component, node: Node) -> bool:
         crash_alone(world, node)
         return False
     if same and behind <= world.gcache:
-        if not histories.has(component.branch, component.seqno, server.branch, server.received):
+        if not histories.fits(server.branch, server.received, component.branch, component.seqno):
             server.mixing = True
             world.tally["mixed by IST"] += 1
         server.applied = server.received
         flush(node)
         process(node)
+        node.disk.strayed = server.last is not None
         server.transfer = "ist"
         world.tally["IST"] += 1
     else:

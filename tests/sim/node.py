@@ -59,6 +59,7 @@ class Disk:
         "present",
         "safe",
         "seqno",
+        "strayed",
         "transfer",
         "view",
         "whole",
@@ -87,6 +88,8 @@ class Disk:
         self.whole = True
         self.mixed = False
         """Rows of two branches: Galera let it join by IST although its data were no prefix."""
+        self.strayed = False
+        """Galera let its run into another component by itself, and the label does not say so yet."""
         self.label = LocalState()
         self.incarnation = ""
         self.view: View | None = None

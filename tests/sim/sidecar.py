@@ -123,7 +123,7 @@ def plan(world: World, node: Node) -> None:
     if node.phase is Phase.GATE:
         asked = node.request
         assert asked is not None
-        if node.decision is not None or sidecar.boot_id == asked.boot_id:
+        if asked.boot_id in {sidecar.boot_id, "" if node.decision is None else node.decision.boot_id}:
             between(world, node, snapshot)
         else:
             gate(world, node, snapshot)
@@ -541,6 +541,7 @@ def write_label(world: World, node: Node, state: LocalState) -> bool:
     """Store the label on the node's disk."""
     if state is not node.disk.label:
         node.disk.label = state
+        node.disk.strayed = False
         world.changes += 1
     return True
 

@@ -81,9 +81,12 @@ def take(node: Node) -> Decision | None:
 
 
 def _take_decision(world: World, node: Node) -> bool:
+    if node.decision is None:
+        return False
+    world.changes += 1
     taken = take(node)
     if taken is None:
-        return False
+        return True
     checks.used_once(node, taken)
     node.booting = taken
     node.confirmed = not taken.bootstrap

@@ -161,6 +161,7 @@ def test_04_an_elected_node_that_wakes_after_a_takeover_serves_nobody_and_joins(
         page = sleeper.sidecar.metrics()
         if page.one("galera_bootstrap_phase", "phase") == "confirmed":
             epochs.add(page.value("galera_bootstrap_epoch"))
+        assert epochs or not sleeper.serving or sleeper.confirmed, "clients are sent to it before it has joined"
         time.sleep(0.05)
     assert epochs == {before + 2}, "it is part of the epoch that was confirmed, and never was of its own"
     assert f"confirm: epoch {before + 1}" not in sleeper.told

@@ -11,15 +11,14 @@ import pytest
 from written import RECORD, UUID, Registry
 
 from galera_exporter.bootstrap import transactions
+from galera_exporter.bootstrap.decisions import Elect, Join
 from galera_exporter.bootstrap.protocol import decide
 from galera_exporter.bootstrap.records import encode
 from galera_exporter.bootstrap.state import (
     Activity,
     Bootstrap,
-    Elect,
     Epoch,
     Held,
-    Join,
     Mode,
     Order,
     Peer,

@@ -10,23 +10,10 @@ from hypothesis import strategies as st
 from protocol import epoch, report
 from written import UUID
 
+from galera_exporter.bootstrap.decisions import Elect, Join, Stop, Wait
 from galera_exporter.bootstrap.lineage import Standing, place
 from galera_exporter.bootstrap.protocol import decide
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Elect,
-    Held,
-    Join,
-    LastKnown,
-    Order,
-    Peer,
-    Purpose,
-    Reason,
-    Snapshot,
-    Stop,
-    Timers,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Held, LastKnown, Order, Peer, Purpose, Reason, Snapshot, Timers
 from galera_exporter.galeractl import loss, orders
 from galera_exporter.model import Position
 

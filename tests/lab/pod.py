@@ -96,10 +96,10 @@ class Pod:
         return self.sidecar.metrics().one("galera_bootstrap_phase", "phase") == "confirmed"
 
     @property
-    def ready(self) -> bool:
+    def serving(self) -> bool:
         """Whether the pod may get the clients' traffic."""
         try:
-            self.sidecar.get("/-/ready")
+            self.sidecar.get("/-/serving")
         except OSError:
             return False
         return True

@@ -17,8 +17,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.bounded import BoundedCall
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.mariadb.status import parse_status, parse_variables

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.model import (
     ZERO_UUID,

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import HOSTILE, NAMES, SCENES, UUID, bootstrap, database, datadir, glance, gone, registry, sample, view
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import NodePhase
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.model import ClusterView, Position
 from galera_exporter.web.pages import render_status

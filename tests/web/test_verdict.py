@@ -23,8 +23,9 @@ from scenes import (
     view,
 )
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.errors import DatabaseReason, RegistryReason
 from galera_exporter.model import (
     ZERO_UUID,

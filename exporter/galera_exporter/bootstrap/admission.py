@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from galera_exporter.bootstrap.decisions import Join, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.lineage import History, Standing, merge, newest_confirmed, place
 from galera_exporter.bootstrap.state import (
     NO_EPOCHS,
     Activity,
     Epoch,
     Held,
-    Join,
     Mode,
     Peer,
     Phase,
     Purpose,
     Reason,
     Report,
-    Resign,
     Snapshot,
-    Start,
-    Stop,
     Timers,
-    Wait,
 )
 from galera_exporter.model import Position
 

@@ -12,17 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from galera_exporter.bootstrap.lineage import Standing, confirmed_part, newest_confirmed, place
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Bootstrap,
-    Held,
-    LastKnown,
-    Phase,
-    Purpose,
-    Report,
-    Rule,
-    Snapshot,
-)
+from galera_exporter.bootstrap.state import Activity, Bootstrap, Held, LastKnown, Phase, Purpose, Report, Rule, Snapshot
 from galera_exporter.model import Position
 
 

@@ -83,8 +83,12 @@ class Coordinator:
         prefix = self._config.etcd.prefix
         _, writes = operations(prefix, txn.Transaction((), txn.beat(running, desk.snapshot)), lease, desk.found)
         durable, self._record = self._record, record if registers(running, desk.snapshot) else None
-        if durable is not None and self._record is not None and durable.epoch == record.epoch:
+        if self._record is None:
+            return writes
+        if durable is not None and durable.epoch == record.epoch:
             writes.append(put(nodes_key(prefix, record.node), encode(durable)))
+        elif record.node not in desk.snapshot.nodes:
+            writes.append(put(nodes_key(prefix, record.node), encode(replace(record, position=Position()))))
         return writes
 
     def leave(self, found: Range | None) -> None:

@@ -16,22 +16,9 @@ from galera_exporter.bootstrap.choice import (
     passed_over,
     watermark,
 )
+from galera_exporter.bootstrap.decisions import Elect, Stop, Wait
 from galera_exporter.bootstrap.lineage import origin
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Elect,
-    Epoch,
-    Held,
-    Mode,
-    Order,
-    Phase,
-    Purpose,
-    Reason,
-    Report,
-    Rule,
-    Stop,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Epoch, Held, Mode, Order, Phase, Purpose, Reason, Report, Rule
 from galera_exporter.model import ZERO_UUID
 
 

@@ -6,23 +6,12 @@ import uuid
 from dataclasses import replace
 
 from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.decisions import Elect, Join, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.desk import Boot, Desk
 from galera_exporter.bootstrap.local import Request, joined, report_of, started
 from galera_exporter.bootstrap.protocol import decide
 from galera_exporter.bootstrap.reading import NodePhase
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Elect,
-    Held,
-    Join,
-    Reason,
-    Report,
-    Resign,
-    Snapshot,
-    Start,
-    Stop,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Held, Reason, Report, Snapshot
 from galera_exporter.model import Position
 
 PROBE = 1.0

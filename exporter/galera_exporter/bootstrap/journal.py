@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from galera_exporter.bootstrap.decisions import Elect, GateDecision, Join, Resign, RunDecision, Start, Stop, Wait
 from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase, action_of
-from galera_exporter.bootstrap.state import Elect, GateDecision, Join, Reason, Resign, RunDecision, Start, Stop, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.model import Position
 
 log = logging.getLogger("galera_exporter.bootstrap")

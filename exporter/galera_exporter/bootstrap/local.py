@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from galera_exporter.bootstrap.decisions import Join, Start
 from galera_exporter.bootstrap.lineage import merge, newest_confirmed
-from galera_exporter.bootstrap.state import Activity, Epoch, Held, Join, Report, Start, View, no_epochs
+from galera_exporter.bootstrap.state import Activity, Epoch, Held, Report, View, no_epochs
 from galera_exporter.model import Position
 
 KEPT: int = 32

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from galera_exporter.bootstrap.decisions import Adopt, Confirm, Keep, Relabel, Stop
 from galera_exporter.bootstrap.lineage import Standing, newest_confirmed, place
-from galera_exporter.bootstrap.state import (
-    Adopt,
-    Confirm,
-    Epoch,
-    Keep,
-    Mode,
-    Phase,
-    Relabel,
-    Rule,
-    Running,
-    Snapshot,
-    Stop,
-    undefined,
-)
+from galera_exporter.bootstrap.state import Epoch, Mode, Phase, Rule, Running, Snapshot, undefined
 
 
 def without_primary(running: Running, _snapshot: Snapshot | None) -> Keep | None:

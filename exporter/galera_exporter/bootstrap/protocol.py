@@ -33,17 +33,8 @@ from typing import Final
 
 from galera_exporter.bootstrap import admission, election, membership
 from galera_exporter.bootstrap.admission import Case
-from galera_exporter.bootstrap.state import (
-    GateDecision,
-    Keep,
-    Peer,
-    Report,
-    RunDecision,
-    Running,
-    Snapshot,
-    Stop,
-    Timers,
-)
+from galera_exporter.bootstrap.decisions import GateDecision, Keep, RunDecision, Stop
+from galera_exporter.bootstrap.state import Peer, Report, Running, Snapshot, Timers
 
 GATE: Final[tuple[Callable[[Case], GateDecision | Stop | None], ...]] = (
     admission.identity,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from galera_exporter.bootstrap.state import (
+from galera_exporter.bootstrap.decisions import (
     Adopt,
     Confirm,
     Elect,

@@ -30,6 +30,7 @@ from galera_exporter.bootstrap.transactions import (
     PRIMARY,
     REPORT,
     TURN,
+    USED,
     Drop,
     NoneBelow,
     Transaction,
@@ -80,7 +81,7 @@ def snapshot_of(prefix: str, found: Range) -> Snapshot:
         owners={node: value.owner for folder in (reports, live) for node, value in folder.items()},
         joining=None if turn is None else turn.node,
         hold=hold,
-        orders=tuple(orders[token] for token in sorted(orders)),
+        orders=tuple(orders[token] for token in sorted(orders) if f"{USED}{token}" not in values),
         revisions={name: pair.mod_revision for name, pair in keys.items()},
         unreadable=tuple(sorted(name for name in keys if _decides(name) and name not in readable)),
     )

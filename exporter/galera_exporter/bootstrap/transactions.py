@@ -9,27 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from galera_exporter.bootstrap.decisions import Adopt, Confirm, Elect, Join, Start
 from galera_exporter.bootstrap.lineage import History
 from galera_exporter.bootstrap.local import LocalState, newest_epochs
 from galera_exporter.bootstrap.membership import registers
 from galera_exporter.bootstrap.state import (
     Activity,
-    Adopt,
     Bootstrap,
     Component,
-    Confirm,
-    Elect,
     Epoch,
-    Join,
     LastKnown,
     Order,
     Phase,
     Report,
     Running,
     Snapshot,
-    Start,
     Turn,
 )
+from galera_exporter.model import Position
 
 LIVE: Final = "live/"
 PRIMARY: Final = "primary/"
@@ -115,9 +112,9 @@ def begin(decision: Start | Join, report: Report, snapshot: Snapshot) -> Transac
     elif decision.order:
         guards.append(unchanged(snapshot, OVERRIDE + decision.order))
     changes: list[Put | Drop] = [Put(key, replace(report, activity=Activity.STARTING), leased=True)]
-    known = snapshot.nodes.get(report.node)
-    if known is not None:
-        changes.append(Put(last, replace(known, final=False)))
+    # Of a node that never ran it is remembered that there is one: so it can be named when it is missing.
+    known = snapshot.nodes.get(report.node) or LastKnown(report.node, Position(), 0, "")
+    changes.append(Put(last, replace(known, final=False)))
     if isinstance(decision, Join):
         guards.append(unchanged(snapshot, TURN))
         changes.append(Put(TURN, Turn(report.node), leased=True))

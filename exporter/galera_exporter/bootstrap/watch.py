@@ -7,24 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.decisions import Adopt, Confirm, Keep, Relabel, RunDecision, Stop, Wait
 from galera_exporter.bootstrap.desk import Boot, Desk
 from galera_exporter.bootstrap.gate import PROBE
 from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.local import LocalState, confirmed, synced, tainted
 from galera_exporter.bootstrap.protocol import decide, supervise
 from galera_exporter.bootstrap.reading import NodePhase
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Adopt,
-    Confirm,
-    Keep,
-    Relabel,
-    RunDecision,
-    Running,
-    Snapshot,
-    Stop,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Running, Snapshot
 from galera_exporter.model import NodeSample, NodeState
 
 _STRANDED: Final = 10.0

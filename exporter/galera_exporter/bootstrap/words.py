@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from galera_exporter.bootstrap.state import Reason, Rule, Wait
+from galera_exporter.bootstrap.decisions import Wait
+from galera_exporter.bootstrap.state import Reason, Rule
 
 NODE: Final = "NODE"
 """Stands in a command for the name of a node."""

@@ -6,8 +6,9 @@ import argparse
 from contextlib import closing
 from typing import Final
 
+from galera_exporter.bootstrap.decisions import Elect, Wait
 from galera_exporter.bootstrap.lineage import newest_confirmed
-from galera_exporter.bootstrap.state import Elect, Order, Purpose, Reason, Snapshot, Wait
+from galera_exporter.bootstrap.state import Order, Purpose, Reason, Snapshot
 from galera_exporter.bootstrap.words import headline
 from galera_exporter.galeractl import loss, orders
 from galera_exporter.galeractl.command import Context

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any, Final
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.records import epoch_fields
-from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase, Wait
+from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase
 from galera_exporter.bootstrap.transactions import LIVE, PRIMARY, REPORT
 from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
 from galera_exporter.errors import RegistryError

@@ -6,7 +6,8 @@ import argparse
 from contextlib import closing
 from typing import Final
 
-from galera_exporter.bootstrap.state import Activity, Order, Purpose, Reason, Report, Snapshot, Start, Wait
+from galera_exporter.bootstrap.decisions import Start, Wait
+from galera_exporter.bootstrap.state import Activity, Order, Purpose, Reason, Report, Snapshot
 from galera_exporter.bootstrap.words import headline
 from galera_exporter.galeractl import loss, orders
 from galera_exporter.galeractl.command import Command, Context

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from galera_exporter.bootstrap.decisions import GateDecision, Stop
 from galera_exporter.bootstrap.protocol import decide
-from galera_exporter.bootstrap.state import GateDecision, Order, Peer, Purpose, Report, Snapshot, Stop, Timers
+from galera_exporter.bootstrap.state import Order, Peer, Purpose, Report, Snapshot, Timers
 from galera_exporter.bootstrap.store import operations, snapshot_of
 from galera_exporter.bootstrap.transactions import (
     BOOTSTRAP,

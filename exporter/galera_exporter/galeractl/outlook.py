@@ -10,26 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from galera_exporter.bootstrap.choice import candidates, evidence
+from galera_exporter.bootstrap.decisions import Elect, GateDecision, Join, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.protocol import decide
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Elect,
-    Epoch,
-    GateDecision,
-    Held,
-    Join,
-    LastKnown,
-    Peer,
-    Reason,
-    Report,
-    Resign,
-    Snapshot,
-    Start,
-    Stop,
-    Timers,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Epoch, Held, LastKnown, Peer, Reason, Report, Snapshot, Timers
 from galera_exporter.bootstrap.words import NODE, RULES, WORDS, headline
 from galera_exporter.galeractl import loss
 from galera_exporter.galeractl.exits import Exit

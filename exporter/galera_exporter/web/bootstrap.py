@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
-from galera_exporter.bootstrap.state import Wait
 from galera_exporter.bootstrap.words import WORDS, section
 from galera_exporter.standing import duration
 from galera_exporter.web.markup import Tone, digits, mark, sign, sub, text

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from galera_exporter.bootstrap import transactions
+from galera_exporter.bootstrap.decisions import Elect
 from galera_exporter.bootstrap.local import KEPT
 from galera_exporter.bootstrap.records import (
     MAX_EPOCH,
@@ -29,7 +30,6 @@ from galera_exporter.bootstrap.records import (
 from galera_exporter.bootstrap.state import (
     Activity,
     Bootstrap,
-    Elect,
     Epoch,
     Held,
     LastKnown,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.mariadb.status import parse_status
 from galera_exporter.model import ClusterStatus, NodeState
 from galera_exporter.serving import why_not

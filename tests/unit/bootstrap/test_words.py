@@ -6,7 +6,8 @@ import shlex
 
 import pytest
 
-from galera_exporter.bootstrap.state import Reason, Wait
+from galera_exporter.bootstrap.decisions import Wait
+from galera_exporter.bootstrap.state import Reason
 from galera_exporter.bootstrap.words import NODE, WORDS, headline, section
 from galera_exporter.galeractl import cli
 

@@ -252,6 +252,12 @@ def test_a_snapshot_has_every_key_of_the_protocol() -> None:
     )
 
 
+def test_an_order_that_was_used_is_no_order_when_it_is_written_again() -> None:
+    order = encode(Order("x", Purpose.FORCE, "db-1", lossy=True))
+    assert snapshot_of(PREFIX, read({"override/x": order})).orders
+    assert not snapshot_of(PREFIX, read({"override/x": order, "override-used/x": order})).orders
+
+
 def test_an_empty_registry_is_an_empty_snapshot() -> None:
     assert snapshot_of(PREFIX, Range(1, 2, ())) == Snapshot()
 

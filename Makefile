@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 DEMO ?= live
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint unit bench lock docs clean
+.PHONY: help setup demo test lint unit sim bench lock docs clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 
 unit: setup ## only the tests that start no server
 	$(PYTHON) -m pytest -n 2 -m "not servers"
+
+sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
+	@PYTHONPATH=tests $(PYTHON) -m sim
 
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench

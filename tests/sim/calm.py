@@ -42,7 +42,7 @@ def heal(world: World) -> None:
         faults.etcd_down(world)
     for node in world.nodes:
         faults.resume(world, node.index)
-        node.lag = False
+        node.lag = node.away = False
         node.sidecar.lost_reply = False
     faults.heal(world)
 
@@ -132,7 +132,7 @@ def _fitting(world: World) -> set[Reason]:
     if not any(world.line == NOWHERE or histories.has(world.line, END, *node.content()) for node in usable):
         fitting.add(Reason.NO_SAFE_CANDIDATE)
     remembered = max((known.position.seqno for known in snapshot.nodes.values()), default=-1)
-    if all(node.disk.seqno < remembered for node in usable):
+    if world.lost or all(node.disk.seqno < remembered for node in usable):
         fitting.add(Reason.REGRESSED)
     if _split(world):
         fitting.add(Reason.SPLIT_BRAIN)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from galera_exporter.bootstrap.state import Epoch, Phase, Purpose, Rule, Stop
+from galera_exporter.bootstrap.decisions import Stop
+from galera_exporter.bootstrap.state import Epoch, Phase, Purpose, Rule
 from galera_exporter.bootstrap.transactions import BOOTSTRAP, HOLD
 from sim.content import NOWHERE
 
@@ -120,7 +121,9 @@ def thrown_away(world: World, node: Node, branch: int = NOWHERE, seqno: int = -1
         return
     there, last = histories.served(disk.branch, disk.seqno, histories.kept)
     if there != NOWHERE and (branch == NOWHERE or not histories.has(branch, seqno, there, last)):
-        raise Violation("thrown away", f"{node.name} has the acknowledged {there}:{last}, which {branch}:{seqno} has not")
+        raise Violation(
+            "thrown away", f"{node.name} has the acknowledged {there}:{last}, which {branch}:{seqno} has not"
+        )
 
 
 def stopped(world: World, node: Node, decision: Stop) -> None:

@@ -106,7 +106,9 @@ def look(world: World) -> object:
 
     store = world.store
     keys = tuple(
-        (folder, name, _short(value, number)) for folder in store.folders for name, value in sorted(store.folders[folder].items())
+        (folder, name, _short(value, number))
+        for folder in store.folders
+        for name, value in sorted(store.folders[folder].items())
     )
     nodes = tuple(_node(world, node, number) for node in world.nodes)
     return world.etcd_up, keys, nodes, tuple(world.histories.acknowledged)
@@ -116,7 +118,17 @@ def _node(world: World, node: Node, number: Callable[[str], int]) -> object:
     disk, server, side = node.disk, node.server, node.sidecar
     label = disk.label
     view = None if disk.view is None else (disk.view.seq, tuple(number(member) for member in disk.view.members))
-    data = (disk.present, disk.marker, disk.branch, disk.seqno, disk.clean, disk.safe, disk.corrupt, disk.transfer, disk.mixed)
+    data = (
+        disk.present,
+        disk.marker,
+        disk.branch,
+        disk.seqno,
+        disk.clean,
+        disk.safe,
+        disk.corrupt,
+        disk.transfer,
+        disk.mixed,
+    )
     run = server and (
         number(server.incarnation),
         server.branch,
@@ -128,7 +140,14 @@ def _node(world: World, node: Node, number: Callable[[str], int]) -> object:
         server.shown,
         world.components.index(server.component) if server.component is not None else NOWHERE,
     )
-    memory = (side.alive, side.lease in world.store.ends, side.wait, side.stopping, side.lonely is not None, side.absent is not None)
+    memory = (
+        side.alive,
+        side.lease in world.store.ends,
+        side.wait,
+        side.stopping,
+        side.lonely is not None,
+        side.absent is not None,
+    )
     place = (node.phase, node.group, node.cut, node.confirmed, node.decision is not None, node.order != "")
     return data, label.epoch, label.confirmed, label.tainted, number(disk.incarnation), view, run, memory, place
 

@@ -15,7 +15,7 @@ from galera_exporter.bootstrap.local import LocalState
 from galera_exporter.bootstrap.state import Order, Purpose
 from galera_exporter.bootstrap.transactions import HOLD, OVERRIDE, Drop, Put
 from sim import galera, sidecar, wrapper
-from sim.node import Disk, Node, Phase
+from sim.node import Disk, Phase
 from sim.store import Store
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ def commit(world: World, index: int) -> bool:
 def boot(world: World, index: int) -> bool:
     """The platform starts the node's containers that do not run."""
     node = world.nodes[index]
-    if node.sidecar.alive and (node.phase is not Phase.OFF or node.frozen):
+    if node.away or (node.sidecar.alive and (node.phase is not Phase.OFF or node.frozen)):
         return False
     world.boot(node)
     return True
 
 
 def crash(world: World, index: int) -> bool:
-    """mariadbd is killed, and its container with it; the sidecar lives."""
+    """Mariadbd is killed, and its container with it; the sidecar lives."""
     node = world.nodes[index]
     if node.server is None:
         return False
@@ -92,6 +92,17 @@ def power(world: World, index: int) -> bool:
 def power_all(world: World) -> bool:
     """All hosts lose power."""
     return all([power(world, index) for index in range(len(world.nodes))])
+
+
+def stay_away(world: World, index: int) -> bool:
+    """The host is taken out of service, after an orderly stop if it can be, or comes back."""
+    node = world.nodes[index]
+    node.away = not node.away
+    if node.away:
+        stop(world, index)
+        tick(world, index)
+        power(world, index)
+    return True
 
 
 def stop(world: World, index: int) -> bool:
@@ -126,6 +137,7 @@ def lose_volume(world: World, index: int) -> bool:
     node = world.nodes[index]
     had = node.disk.present
     world.power(node)
+    world.lost = True
     node.disk = Disk()
     return had
 
@@ -143,6 +155,7 @@ def restore(world: World, index: int) -> bool:
     if node.saved is None or not node.saved.present:
         return False
     world.power(node)
+    world.lost = True
     node.disk = node.saved.copy()
     return True
 
@@ -171,7 +184,12 @@ def blind(world: World, index: int) -> bool:
 def inconsistent(world: World, index: int) -> bool:
     """Galera finds that the node's data differ, and expels it."""
     node = world.nodes[index]
-    if node.server is None or node.server.component is None or node.server.transfer or len(node.server.component.members) < 2:
+    if (
+        node.server is None
+        or node.server.component is None
+        or node.server.transfer
+        or len(node.server.component.members) < 2
+    ):
         return False
     node.server.inconsistent = True
     node.disk.whole, node.disk.corrupt = False, True
@@ -231,6 +249,7 @@ def resume(world: World, index: int) -> bool:
     if not node.frozen and not node.sidecar.frozen:
         return False
     node.sidecar.frozen = False
+    node.sidecar.page = None  # it asks its database before it answers
     if node.frozen:
         node.frozen = False
         node.waking = node.phase is not Phase.OFF
@@ -263,7 +282,7 @@ def heal(world: World) -> bool:
 
 
 def etcd_down(world: World) -> bool:
-    """etcd stops, or comes back; leases get their full time again."""
+    """Etcd stops, or comes back; leases get their full time again."""
     world.etcd_up = not world.etcd_up
     world.changes += 1
     if world.etcd_up:
@@ -273,7 +292,7 @@ def etcd_down(world: World) -> bool:
 
 
 def etcd_wiped(world: World) -> bool:
-    """etcd comes back empty."""
+    """Etcd comes back empty."""
     had = bool(world.store.revisions)
     store = Store()
     store.next_lease = world.store.next_lease  # etcd's are random
@@ -354,6 +373,7 @@ EVENTS: Final = (
     Event("crash all", crash_all, 0.3, _nothing),
     Event("power", power, 1),
     Event("power all", power_all, 0.3, _nothing),
+    Event("stay away", stay_away, 1),
     Event("stop", stop, 1),
     Event("stop all", stop_all, 0.3),
     Event("stop together", stop_together, 0.3, _nothing),
@@ -376,7 +396,12 @@ EVENTS: Final = (
     Event("etcd wiped", etcd_wiped, 0.2, _nothing),
     Event("lost reply", lose_reply, 1),
     Event("version", change_version, 0.3),
-    Event("force", lambda w, i, lossy: order(w, Purpose.FORCE, i, lossy), 0.15, lambda r, n: (int(r.random() * n), r.random() < 0.5)),
+    Event(
+        "force",
+        lambda w, i, lossy: order(w, Purpose.FORCE, i, lossy),
+        0.15,
+        lambda r, n: (int(r.random() * n), r.random() < 0.5),
+    ),
     Event("discard", lambda w, i: order(w, Purpose.DISCARD, i, lossy=False), 0.15),
     Event("initial", lambda w: order(w, Purpose.INITIAL, 0, lossy=False), 0.05, _nothing),
     Event("hold", hold, 0.15, _nothing),

@@ -236,12 +236,20 @@ def regroup(world: World) -> None:
     groups: dict[int, list[Node]] = {}
     for node in world.nodes:
         server = node.server
-        if server is not None and node.phase is Phase.UP and not node.frozen and not server.inconsistent and server.closed is None:
+        if (
+            server is not None
+            and node.phase is Phase.UP
+            and not node.frozen
+            and not server.inconsistent
+            and server.closed is None
+        ):
             groups.setdefault(node.group, []).append(node)
     for nodes in groups.values():
         alone = [node for node in nodes if node.server is not None and node.server.component is None]
         if alone:
-            primaries = [c for c in world.components if not c.members[0].frozen and c.members[0].group == nodes[0].group]
+            primaries = [
+                c for c in world.components if not c.members[0].frozen and c.members[0].group == nodes[0].group
+            ]
             if len(primaries) == 1:
                 _merge(world, primaries[0], alone)
             elif not primaries:
@@ -322,7 +330,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
         server.applied = server.received
         flush(node)
         process(node)
-        node.disk.strayed = server.last is not None
+        node.disk.strayed = node.disk.label.epoch != component.members[0].disk.label.epoch
         server.transfer = "ist"
         world.tally["IST"] += 1
     else:
@@ -332,6 +340,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
         disk.branch, disk.seqno, disk.clean, disk.safe = component.branch, component.seqno, False, False
         server.transfer = "sst"
         world.tally["SST"] += 1
+    node.disk.clean = False
     server.component = component
     server.shown = component.uuid, component.conf_id
     component.members.append(node)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from galera_exporter.bootstrap import admission, choice, election, lineage, local, membership, protocol, transactions
+from galera_exporter.bootstrap.decisions import Join, Keep, Start, Stop
 from galera_exporter.bootstrap.lineage import Standing, newest_confirmed
-from galera_exporter.bootstrap.state import Held, Join, Keep, Report, Rule, Start, Wait
+from galera_exporter.bootstrap.state import Held, Report, Rule
 from galera_exporter.bootstrap.transactions import NoneBelow, Transaction
-from galera_exporter.model import Position
 from sim import sidecar, wrapper
 from sim.node import Disk
 
@@ -40,7 +40,7 @@ def everywhere(original: Any, changed: Any) -> list[Change]:
     changes: list[Change] = [
         (module, name, changed)
         for module in list(sys.modules.values())
-        if getattr(module, "__name__", "").startswith(("galera_exporter.bootstrap", "sim"))
+        if getattr(module, "__name__", "").startswith(("galera_exporter.bootstrap", "sim.")) and module.__name__ != __name__
         for name, value in list(vars(module).items())
         if value is original
     ]
@@ -117,7 +117,7 @@ def finals(found: Any, best: Any, *, final: bool = True, behind: bool = True) ->
 
 def best_without_conflicts(found: Any) -> Any:
     best = max(choice.candidates(found), key=lambda each: each.rank, default=None)
-    return election._best(found) if best is None else best
+    return _best(found) if best is None else best
 
 
 _best = election._best
@@ -133,7 +133,11 @@ _supervise = membership.own_confirmation
 
 def initial_of_whoever_is_here(case: Any, found: Any, order: Any = None) -> Any:
     first = min(found.reports, key=lambda node: (choice.ordinal_of(node), node))
-    return election._elect(case, found, Rule.INITIAL, order=order) if first == case.me.node else _initial(case, found, order)
+    return (
+        election._elect(case, found, Rule.INITIAL, order=order)
+        if first == case.me.node
+        else _initial(case, found, order)
+    )
 
 
 def join_never_fresh(case: Any, cluster: int, history: Any) -> Any:
@@ -152,7 +156,11 @@ def joined_never_tainted(state: Any, decision: Any, report: Any) -> Any:
 
 def start_whatever_the_data(case: Any) -> Any:
     decision = OWN_ELECTION(case)
-    return decision if decision is None or isinstance(decision, Start) else Start(case.seen.bootstrap.epoch, initialize=False)
+    return (
+        decision
+        if decision is None or isinstance(decision, Start)
+        else Start(case.seen.bootstrap.epoch, initialize=False)
+    )
 
 
 OWN_ELECTION = admission.own_election
@@ -160,7 +168,7 @@ OWN_ELECTION = admission.own_election
 
 def never_taken_over(running: Any, snapshot: Any) -> Any:
     decision = _supervise(running, snapshot)
-    return decision if decision is None or not type(decision).__name__ == "Stop" else Keep()
+    return decision if decision is None or not isinstance(decision, Stop) else Keep()
 
 
 def begin_leaves_final(decision: Any, report: Any, snapshot: Any) -> Transaction:
@@ -215,26 +223,57 @@ def merged(one: Any, other: Any) -> Any:
 def usable(*, tainted: bool = False, position: bool = True) -> Callable[[], list[Change]]:
     """Return what changes which reports count as usable."""
     changed = property(
-        lambda self: self.held is Held.DATA and (tainted or not self.tainted) and (self.position.defined or not position)
+        lambda self: (
+            self.held is Held.DATA and (tainted or not self.tainted) and (self.position.defined or not position)
+        )
     )
     return lambda: [(Report, "usable", changed)]
 
 
 MUTATIONS: Final = (
-    Mutation("A holds with one node missing", instead(choice.all_reported, lambda f, _b: len(f.reports) >= f.expected - 1), "lost commit, two clusters"),
-    Mutation("L trusts safe_to_bootstrap of any epoch", instead(choice.last_to_leave, lambda _f, best: best.report.safe), "lost commit"),
-    Mutation("L does not ask for safe_to_bootstrap", instead(choice.last_to_leave, lambda f, best: f.snapshot.bootstrap is not None and best.report.epoch == f.cluster > 0), "lost commit"),
+    Mutation(
+        "A holds with one node missing",
+        instead(choice.all_reported, lambda f, _b: len(f.reports) >= f.expected - 1),
+        "lost commit, two clusters",
+    ),
+    Mutation(
+        "L trusts safe_to_bootstrap of any epoch",
+        instead(choice.last_to_leave, lambda _f, best: best.report.safe),
+        "lost commit",
+    ),
+    Mutation(
+        "L does not ask for safe_to_bootstrap",
+        instead(
+            choice.last_to_leave,
+            lambda f, best: f.snapshot.bootstrap is not None and best.report.epoch == f.cluster > 0,
+        ),
+        "lost commit",
+    ),
     Mutation("safe_to_bootstrap after a crash counts", lambda: [(Disk, "request", request_of_any_safe)], "lost commit"),
     Mutation("F without the views", instead(choice.others_final, final_without_view), "lost commit"),
     Mutation("F with the best's view only", instead(choice.others_final, final_with_own_view_only), "lost commit"),
-    Mutation("F counts a node that lost its data as accounted for", instead(choice.lost_data, lambda *_: False), "lost commit"),
-    Mutation("F does not ask whether the end was clean", instead(choice.absent_finals, lambda f, b: finals(f, b, final=False)), "lost commit"),
-    Mutation("F lets the absent be ahead", instead(choice.absent_finals, lambda f, b: finals(f, b, behind=False)), "lost commit"),
+    Mutation(
+        "F counts a node that lost its data as accounted for",
+        instead(choice.lost_data, lambda *_: False),
+        "lost commit",
+    ),
+    Mutation(
+        "F does not ask whether the end was clean",
+        instead(choice.absent_finals, lambda f, b: finals(f, b, final=False)),
+        "lost commit",
+    ),
+    Mutation(
+        "F lets the absent be ahead",
+        instead(choice.absent_finals, lambda f, b: finals(f, b, behind=False)),
+        "lost commit",
+    ),
     Mutation("T without the other nodes", instead(choice.all_but_elected, lambda f, _b: bool(f.absent)), "lost commit"),
     Mutation("T without waiting", lambda: [(sidecar, "TAKEOVER", 0.0)], "two bootstraps"),
     Mutation("watermarks are ignored", instead(choice.watermark, lambda _f: None), "lost commit"),
     Mutation("other histories are no obstacle", instead(choice.foreign, lambda _f: ()), "lost commit, thrown away"),
-    Mutation("conflicts are ignored, the most advanced wins", instead(election._best, best_without_conflicts), "lost commit"),
+    Mutation(
+        "conflicts are ignored, the most advanced wins", instead(election._best, best_without_conflicts), "lost commit"
+    ),
     Mutation("tainted data are used", usable(tainted=True), "bad data"),
     Mutation("data without a position are used", usable(position=False), "thrown away, bad data"),
     Mutation("everything is part of the history", instead(lineage.place, lambda *_: Standing.MEMBER), "diverged"),
@@ -247,10 +286,20 @@ MUTATIONS: Final = (
     Mutation("hold is ignored", off(election.hold), "held"),
     Mutation("hold does not guard the election", unguarded(transactions.elect, of_key("hold")), "held"),
     Mutation("an order is not used up", instead(transactions._used, lambda *_: []), "order twice"),
-    Mutation("the first start does not wait for all", instead(election._initial, initial_of_whoever_is_here), "lost commit"),
-    Mutation("no guard against the loss of all data", instead(election._without_data, lambda c, f: election._initial(c, f)), "lost commit"),
+    Mutation(
+        "the first start does not wait for all", instead(election._initial, initial_of_whoever_is_here), "lost commit"
+    ),
+    Mutation(
+        "no guard against the loss of all data",
+        instead(election._without_data, lambda c, f: election._initial(c, f)),
+        "lost commit",
+    ),
     Mutation("an election is put, not compared", unguarded(transactions.elect), "two bootstraps"),
-    Mutation("an election while somebody is Primary", unguarded(transactions.elect, lambda guard: isinstance(guard, NoneBelow)), "two clusters"),
+    Mutation(
+        "an election while somebody is Primary",
+        unguarded(transactions.elect, lambda guard: isinstance(guard, NoneBelow)),
+        "two clusters",
+    ),
     Mutation("an election whose reports changed", unguarded(transactions.elect, of_key("report/")), "lost commit"),
     Mutation("an election over another", unguarded(transactions.elect, of_key("bootstrap")), "two bootstraps"),
     Mutation("an election whose records changed", unguarded(transactions.elect, of_key("nodes/")), "lost commit"),
@@ -260,14 +309,30 @@ MUTATIONS: Final = (
     Mutation("a clean end is put, not compared", unguarded(transactions.final), "lost commit"),
     Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "two bootstraps"),
     Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "diverged"),
-    Mutation("the last position while Primary bounds the data", lambda: [(sidecar, "describe", describe_with_last_primary)], "diverged"),
+    Mutation(
+        "the last position while Primary bounds the data",
+        lambda: [(sidecar, "describe", describe_with_last_primary)],
+        "diverged",
+    ),
     Mutation("a Primary component is overlooked", off(admission.primary_exists), "two clusters"),
     Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "thrown away"),
-    Mutation("an elected node starts with other data", instead(admission.own_election, start_whatever_the_data), "lost commit"),
+    Mutation(
+        "an elected node starts with other data",
+        instead(admission.own_election, start_whatever_the_data),
+        "lost commit",
+    ),
     Mutation("another pod's keys are no obstacle", off(admission.identity), "two bootstraps"),
     Mutation("an incomplete transfer does not taint", instead(local.joined, joined_never_tainted), "bad data"),
-    Mutation("the label is written last", instead(sidecar.in_order, lambda label, bind, hand: (*bind, hand, label)), "diverged"),
-    Mutation("a decision is used twice", lambda: everywhere(wrapper.take, take_again) + everywhere(wrapper.prepare, prepare_keeps_decision), "two bootstraps"),
+    Mutation(
+        "the label is written last",
+        instead(sidecar.in_order, lambda label, bind, hand: (*bind, hand, label)),
+        "diverged",
+    ),
+    Mutation(
+        "a decision is used twice",
+        lambda: everywhere(wrapper.take, take_again) + everywhere(wrapper.prepare, prepare_keeps_decision),
+        "two bootstraps",
+    ),
     Mutation("the lease of a bootstrap is not watched", instead(wrapper.overdue, lambda *_: False), "two bootstraps"),
     Mutation("an unconfirmed epoch overwrites a confirmed one", instead(lineage.merge, merged), "diverged"),
     Mutation("epoch numbers are used again", instead(election._unheard_of, lambda _order: 0), "restless"),

@@ -250,6 +250,7 @@ class Node:
 
     __slots__ = (
         "asked",
+        "away",
         "beat",
         "booting",
         "clean_exit",
@@ -297,6 +298,8 @@ class Node:
         """Wrapper and mariadbd get no time."""
         self.waking = False
         """They have it again, and the wrapper has not looked at its lease yet."""
+        self.away = False
+        """Nobody starts it again."""
         self.lag = False
         """Its applier is held up."""
         self.group = 0

@@ -46,7 +46,10 @@ def made(seed: int, length: int) -> Schedule:
     scale = random.choice((0.5, 1.0, 2.0))
     weights = list(itertools.accumulate(event.weight * (scale if event.fault else 1.0) for event in events))
     entries = tuple(
-        [(event.name, *event.arguments(random, size)) for event in random.choices(events, cum_weights=weights, k=length)]
+        [
+            (event.name, *event.arguments(random, size))
+            for event in random.choices(events, cum_weights=weights, k=length)
+        ]
     )
     return Schedule(size, random.choice((3, 1000)), random.random() < 0.5, random.random() < 0.8, entries)
 

@@ -11,30 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from galera_exporter.bootstrap import protocol
 from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.decisions import Adopt, Confirm, Elect, Join, Keep, Relabel, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.local import LocalState, confirmed, joined, report_of, started, synced, tainted
 from galera_exporter.bootstrap.membership import registers
-from galera_exporter.bootstrap.state import (
-    Activity,
-    Adopt,
-    Confirm,
-    Elect,
-    Held,
-    Join,
-    Keep,
-    LastKnown,
-    Peer,
-    Phase as Standing,
-    Relabel,
-    Report,
-    Resign,
-    Running,
-    Snapshot,
-    Start,
-    Stop,
-    Timers,
-    Wait,
-)
+from galera_exporter.bootstrap.state import Activity, Held, LastKnown, Peer, Report, Running, Snapshot, Timers
+from galera_exporter.bootstrap.state import Phase as Standing
 from galera_exporter.bootstrap.transactions import LIVE, NODES, Drop, Put, Transaction, Unchanged
 from galera_exporter.model import Position
 from sim import checks, versions
@@ -201,7 +183,9 @@ def timers(world: World, node: Node) -> Timers:
     """Return what has lasted long enough."""
     sidecar, now = node.sidecar, world.now
     since, renewed = sidecar.contact, sidecar.renewed
-    sidecar.wake = min(sidecar.wake, *[end for end in (renewed + TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER)
+    sidecar.wake = min(
+        sidecar.wake, *[end for end in (renewed + TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER
+    )
     return Timers(
         takeover=sidecar.absent is not None and now - sidecar.absent[1] >= TAKEOVER,
         settled=since is not None and now - since >= SETTLED,
@@ -246,9 +230,18 @@ def let_out(world: World, node: Node, decision: Join | Start, me: Report, snapsh
     state = joined(label, decision, me) if isinstance(decision, Join) else started(label, decision)
     fresh = isinstance(decision, Join) and decision.fresh
     position = me.position if me.held is Held.DATA and not fresh else Position()
-    out = Decision(me.boot_id, isinstance(decision, Start), position, isinstance(decision, Start) and decision.initialize, fresh, state.epoch)
+    out = Decision(
+        me.boot_id,
+        isinstance(decision, Start),
+        position,
+        isinstance(decision, Start) and decision.initialize,
+        fresh,
+        state.epoch,
+    )
     bind = () if snapshot is None else ((send, (txn.begin(decision, me, snapshot),)),)
-    node.sidecar.todo = in_order((write_label, (state,)), bind, (hand_out, (out, replace(me, activity=Activity.STARTING), decision)))
+    node.sidecar.todo = in_order(
+        (write_label, (state,)), bind, (hand_out, (out, replace(me, activity=Activity.STARTING), decision))
+    )
 
 
 def in_order(label: Step, bind: tuple[Step, ...], hand: Step) -> tuple[Step, ...]:
@@ -342,7 +335,11 @@ def carry_out(world: World, node: Node, decision: Any, running: Running, snapsho
     elif isinstance(decision, Adopt):
         world.serial += 1
         transaction = txn.adopt(decision, snapshot, label, f"token-{world.serial}")
-        sidecar.todo = ((confirm, (transaction,)), (write_label, (confirmed(label, decision.epoch),)), (tell_confirmed, ()))
+        sidecar.todo = (
+            (confirm, (transaction,)),
+            (write_label, (confirmed(label, decision.epoch),)),
+            (tell_confirmed, ()),
+        )
         world.tally["adopted"] += 1
     elif isinstance(decision, Relabel):
         state = confirmed(label, snapshot.history[decision.epoch])
@@ -404,7 +401,9 @@ def between(world: World, node: Node, snapshot: Snapshot | None) -> None:
     if node.phase is Phase.OFF:
         ended(node, snapshot)
         return
-    boot_id = node.server.boot_id if node.server is not None else node.request.boot_id if node.request is not None else ""
+    boot_id = (
+        node.server.boot_id if node.server is not None else node.request.boot_id if node.request is not None else ""
+    )
     begun(node, boot_id)
     if sidecar.answered is not None and world.now - sidecar.answered < TTL:
         sidecar.wake = min(sidecar.wake, sidecar.answered + TTL)  # only slow, perhaps: its keys end with their lease
@@ -477,6 +476,8 @@ def beside(world: World, node: Node, snapshot: Snapshot) -> list[Put | Drop]:
             sidecar.record = versions.known_to_old(known) if sidecar.old else known
             if durable is not None and durable.epoch == running.epoch:
                 changes.append(Put(NODES + name, durable))
+            elif name not in snapshot.nodes:
+                changes.append(Put(NODES + name, replace(sidecar.record, position=Position())))
             if durable != sidecar.record:
                 sidecar.wake = min(sidecar.wake, sidecar.next_beat)
     lease = sidecar.lease

@@ -11,7 +11,6 @@ from sim.galera import Component
 from sim.node import Node, Phase, Sidecar, copied
 from sim.store import Store
 
-
 LOOK = 3.0
 """Seconds within which a wrapper or a sidecar that gets time has done something, however slow its host."""
 
@@ -29,6 +28,7 @@ class World:
         "gcache",
         "histories",
         "line",
+        "lost",
         "nodes",
         "now",
         "serial",
@@ -55,6 +55,8 @@ class World:
         self.committed = False
         self.line = NOWHERE
         """The branch that was confirmed last."""
+        self.lost = False
+        """A volume was lost, or replaced by an older one."""
         self.forced = False
         """An operator's order elected a node: two clusters are his doing."""
         self.used: frozenset[str] = frozenset()
@@ -90,7 +92,13 @@ class World:
         found = []
         for other in self.nodes:
             side = other.sidecar
-            if side.page is not None and other.group == node.group and other is not node and side.alive and not side.frozen:
+            if (
+                side.page is not None
+                and other.group == node.group
+                and other is not node
+                and side.alive
+                and not side.frozen
+            ):
                 found.append(side.page)
         return tuple(found)
 

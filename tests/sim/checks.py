@@ -36,6 +36,7 @@ def elected(world: World, node: Node, epoch: Epoch, order: str) -> None:
         _ordered(world, node, epoch)
         return
     _no_other_primary(world, node, "election")
+    _not_regressed(world, node)
     _nothing_lost(world, node, world.nodes, "election")
 
 
@@ -60,6 +61,17 @@ def bootstrap(world: World, node: Node) -> None:
         _no_other_primary(world, node, "start")
     if not newest.epoch.lossy and newest.epoch.rule is not Rule.ORDER:
         _nothing_lost(world, node, world.nodes, "start")
+
+
+def _not_regressed(world: World, node: Node) -> None:
+    """Without an order nobody goes on with less than what etcd remembers of the same history."""
+    branch, seqno = node.content()
+    if world.forced or branch == NOWHERE:
+        return
+    uuid = world.histories.uuid[branch]
+    known = max((each.position.seqno for each in world.store.folders["nodes/"].values() if each.position.uuid == uuid), default=-1)
+    if known > seqno:
+        raise Violation("regressed", f"{node.name} was elected at {seqno}; etcd remembers {known}")
 
 
 def _no_other_primary(world: World, node: Node, when: str) -> None:

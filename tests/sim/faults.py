@@ -39,6 +39,16 @@ def run(world: World, index: int) -> bool:
     return wrapper.run(world, world.nodes[index])
 
 
+def together(world: World) -> bool:
+    """All do their next thing, and a second passes."""
+    did = False
+    for node in world.nodes:
+        did = sidecar.tick(world, node) or did
+        did = wrapper.run(world, node) or did
+    world.elapse(1.0)
+    return did
+
+
 def elapse(world: World, seconds: float) -> bool:
     """Time passes."""
     world.elapse(seconds)
@@ -143,8 +153,9 @@ def lose_volume(world: World, index: int) -> bool:
 
 
 def save(world: World, index: int) -> bool:
-    """A copy of the volume is made."""
+    """A copy of the volume is made, of a node that is stopped for it."""
     node = world.nodes[index]
+    stop(world, index)
     node.saved = node.disk.copy()
     return node.disk.present
 
@@ -362,11 +373,12 @@ class Event:
 
 
 EVENTS: Final = (
-    Event("tick", tick, 46, fault=False),
+    Event("together", together, 14, _nothing, fault=False),
+    Event("tick", tick, 30, fault=False),
     Event("half", half, 4, fault=False),
-    Event("run", run, 24, fault=False),
+    Event("run", run, 16, fault=False),
     Event("elapse", elapse, 10, lambda r, _: (r.choice((1, 1, 3, 3, 3, 11, 31, 61)),), fault=False),
-    Event("commit", commit, 10, fault=False),
+    Event("commit", commit, 8, fault=False),
     Event("boot", boot, 8, fault=False),
     Event("crash", crash, 1),
     Event("crash two", crash_two, 0.3),

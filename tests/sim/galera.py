@@ -82,25 +82,27 @@ def install(component: Component) -> None:
             if current:
                 server.applied = server.received  # the view itself: it is shown at once where nothing came before it
                 server.shown = component.uuid, component.conf_id
+                member.disk.safe = len(component.members) == 1
 
 
 def record(node: Node) -> None:
-    """Write gvwstate.dat, and with it what the run's grastate.dat says of a lone member."""
+    """Write gvwstate.dat. Before a view carries anything, all members have: they exchange their states in it first."""
     server = node.server
     assert server is not None
     if server.unrecorded:
         server.unrecorded = False
         node.disk.incarnation, node.disk.view = server.incarnation, server.last
-        node.disk.safe = server.last is not None and len(server.last.members) == 1
 
 
 def process(node: Node) -> None:
-    """Let mariadbd come to the present view: it has applied all that came before it."""
+    """Let mariadbd come to the present view, if it has applied all that came before: grastate.dat and status say it."""
     server = node.server
     assert server is not None
     if server.applied >= server.received or server.transfer:
         component = server.component
         server.shown = None if component is None else (component.uuid, component.conf_id)
+        if component is not None and not server.transfer:
+            node.disk.safe = len(component.members) == 1
 
 
 def commit(world: World, node: Node) -> bool:
@@ -111,9 +113,9 @@ def commit(world: World, node: Node) -> bool:
     if server is None or node.frozen or server.component is None or not server.synced or not ready:
         return False
     component = server.component
-    record(node)
     component.seqno += 1
     for member in component.members:
+        record(member)
         other = member.server
         if other is not None and other.synced:
             other.received = component.seqno
@@ -152,6 +154,8 @@ def transferred(world: World, node: Node) -> bool:
     donor = next((m for m in component.members if m is not node and m.server is not None and m.server.synced), None)
     if donor is None:
         return False
+    for member in component.members:
+        record(member)
     disk = node.disk
     if server.transfer == "sst":
         disk.present, disk.transfer, disk.whole, disk.corrupt = True, False, True, False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sim import calm, faults
+from sim import calm, faults, plots
 from sim.checks import Violation
 from sim.world import World
 
@@ -42,16 +42,14 @@ def made(seed: int, length: int) -> Schedule:
     """Return the schedule of a seed. Each leaves some faults out: those that are left come together more often."""
     random = Random(seed)
     size = random.choice((2, 3, 3, 3, 3, 3, 4, 5))
-    events = [event for event in faults.EVENTS if not event.fault or random.random() < 0.5]
-    scale = random.choice((0.5, 1.0, 2.0))
+    share = random.choice((0.15, 0.3, 0.5, 0.5))
+    events = [event for event in faults.EVENTS if not event.fault or random.random() < share]
+    scale = random.choice((0.5, 1.0, 2.0)) * 0.5 / share
     weights = list(itertools.accumulate(event.weight * (scale if event.fault else 1.0) for event in events))
-    entries = tuple(
-        [
-            (event.name, *event.arguments(random, size))
-            for event in random.choices(events, cum_weights=weights, k=length)
-        ]
-    )
-    return Schedule(size, random.choice((3, 1000)), random.random() < 0.5, random.random() < 0.8, entries)
+    entries = [(event.name, *event.arguments(random, size)) for event in random.choices(events, cum_weights=weights, k=length)]
+    if random.random() < 0.5:
+        entries = plots.mixed_in(random, size, entries)
+    return Schedule(size, random.choice((3, 1000)), random.random() < 0.5, random.random() < 0.8, tuple(entries))
 
 
 def world_of(schedule: Schedule) -> World:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from galera_exporter.bootstrap.coordinator import Coordinator
@@ -38,7 +39,10 @@ class Bench:
         self.sampler = Sampler(Connection(mariadb), mariadb)
         self.node = Node(self.config, self.sampler, None)
         self.sampler.start()
-        self.coordinator = Coordinator(self.node, self.etcd, Lease(self.etcd, settings.ttl))
+        self.ahead = 0.0
+        """Seconds that the clock of this node's sidecar is ahead of what has really passed."""
+        lease = Lease(self.etcd, settings.ttl, clock=self._clock)
+        self.coordinator = Coordinator(self.node, self.etcd, lease, clock=self._clock)
 
     def ask(self, boot_id: str, **fields: object) -> None:
         """Play the wrapper: it waits for a decision."""
@@ -73,6 +77,9 @@ class Bench:
         """End it."""
         self.sampler.close()
         self.etcd.close()
+
+    def _clock(self) -> float:
+        return time.monotonic() + self.ahead
 
     def _write(self, name: str, **fields: object) -> None:
         (self.handoff / name).write_text("".join(f"{field}={value}\n" for field, value in fields.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from galera_exporter.bootstrap import transactions as txn
 from galera_exporter.bootstrap.handoff import Handoff
@@ -20,6 +21,9 @@ from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.keyvalue import Range
 from galera_exporter.registry.lease import Lease
 from galera_exporter.settings import Config
+
+_SLACK: Final = 2.0
+"""Seconds beyond the time to live in which etcd notices that a lease has ended."""
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class Desk:
         self.found: Range | None = None
         self._etcd = etcd
         self._lease = lease
-        self._renewed = float("-inf")
+        self._answering: float | None = None
         self._boot: Boot | None = None
         self._absent: tuple[int, float] | None = None
         self._states = StateFile(settings.state_dir)
@@ -82,6 +86,10 @@ class Desk:
     def observe(self, found: Range | None) -> Snapshot | None:
         """Take in a read of the registry."""
         self.found = found
+        if found is None:
+            self._answering = None
+        elif self._answering is None:
+            self._answering = self.clock()
         self.snapshot = None if found is None else snapshot_of(self.config.etcd.prefix, found)
         self._watch_elected(self.snapshot)
         return self.snapshot
@@ -89,8 +97,14 @@ class Desk:
     @property
     def timers(self) -> Timers:
         """What has lasted long enough."""
-        limit = self.config.bootstrap.takeover
-        return Timers(takeover=self._absent is not None and self.clock() - self._absent[1] >= limit)
+        now, ttl = self.clock(), self.config.etcd.ttl
+        absent, answering = self._absent, self._answering
+        return Timers(
+            takeover=absent is not None and now - absent[1] >= self.config.bootstrap.takeover,
+            settled=answering is not None and now - answering >= ttl + _SLACK,
+            # A new leader of etcd gives each lease its full time again.
+            detached=now - self._lease.renewed > 2 * ttl,
+        )
 
     def store(self, state: LocalState) -> None:
         """Have a new label on disk. Raises OSError where it cannot be written: then the old one still holds."""
@@ -105,7 +119,6 @@ class Desk:
         lease = 0
         if any(isinstance(change, txn.Put) and change.leased for change in transaction.changes):
             lease = self._lease.kept()
-            self._renewed = self.clock()
         compares, changes = operations(self.config.etcd.prefix, transaction, lease, self.found)
         try:
             return self._etcd.transaction(compares, changes).succeeded
@@ -118,9 +131,8 @@ class Desk:
         """Have the own report in etcd, under a lease that lives, never over another owner's; return whether written."""
         if snapshot.owners.get(report.node) not in {None, report.owner}:
             return False
-        if self.clock() - self._renewed >= self.config.etcd.ttl / 3:
+        if not self._lease.held or self.clock() - self._lease.renewed >= self.config.etcd.ttl / 3:
             self._lease.kept()
-            self._renewed = self.clock()
         if snapshot.reports.get(report.node) == report:
             return False
         self.write(txn.publish(report, snapshot))
@@ -128,10 +140,10 @@ class Desk:
 
     def extend(self, boot: Boot) -> None:
         """Tell the wrapper that the lease of an unconfirmed bootstrap holds; only after it was renewed."""
-        if not self.state.confirmed and boot.boot_id and self._renewed > boot.extended:
+        if self._lease.held and not self.state.confirmed and boot.boot_id and self._lease.renewed > boot.extended:
             boot.beat += 1
             self.handoff.lease(boot.boot_id, boot.beat, confirmed=False)
-            boot.extended = self._renewed
+            boot.extended = self._lease.renewed
 
     def begin(self, boot: Boot) -> None:
         """Take in that a start was decided."""

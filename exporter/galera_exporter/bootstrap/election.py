@@ -17,7 +17,7 @@ from galera_exporter.bootstrap.choice import (
     watermark,
 )
 from galera_exporter.bootstrap.decisions import Elect, Stop, Wait
-from galera_exporter.bootstrap.lineage import origin
+from galera_exporter.bootstrap.lineage import newest_confirmed, origin
 from galera_exporter.bootstrap.state import Activity, Epoch, Held, Mode, Order, Phase, Purpose, Reason, Report, Rule
 from galera_exporter.model import ZERO_UUID
 
@@ -103,9 +103,17 @@ def nobody_starts(case: Case) -> Wait | None:
     snapshot = case.seen
     nodes = {node for node, report in snapshot.reports.items() if report.activity is Activity.STARTING}
     nodes |= snapshot.owners.keys() - snapshot.reports.keys()
-    if not nodes and not case.timers.settled:
-        return Wait(Reason.REPORTING, (), "reports may be older than the silence of etcd")
-    return Wait(Reason.NODES_STARTING, tuple(sorted(nodes))) if nodes else None
+    if nodes:
+        return Wait(Reason.NODES_STARTING, tuple(sorted(nodes)))
+    return None if case.timers.settled or _never_served(case) else Wait(Reason.SETTLING)
+
+
+def _never_served(case: Case) -> bool:
+    """Whether there is nothing that a node could have gone on with since its report: a first start need not wait."""
+    snapshot = case.seen
+    reported = any(report.held is Held.DATA for report in snapshot.reports.values())
+    remembered = any(known.position.defined for known in snapshot.nodes.values())
+    return not (reported or remembered or newest_confirmed(snapshot.history))
 
 
 def elect(case: Case) -> Elect | Stop | Wait:

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     PRIMARY_UNREACHABLE = "primary_unreachable"
     JOIN_TURN = "join_turn"
     REPORTING = "reporting"
+    SETTLING = "settling"
     ELECTING = "electing"
     BOOTSTRAPPER_STARTING = "bootstrapper_starting"
     BOOTSTRAPPER_ABSENT = "bootstrapper_absent"

@@ -95,6 +95,13 @@ WORDS: Final[Mapping[Reason, Words]] = {
         command="galeractl etcd-health",
         passes=True,
     ),
+    Reason.SETTLING: Words(
+        title="etcd answers again, but what stands in it may be old",
+        meaning="While etcd does not answer no lease ends: a report may be of a node that joined and went on since.",
+        action="Wait until the leases have ended that were not renewed: one time to live (10 s) and a little more.",
+        command="galeractl explain",
+        passes=True,
+    ),
     Reason.ELECTING: Words(
         title="another node is about to elect itself",
         meaning="All nodes agree on who has the newest data. Only that node writes the election.",

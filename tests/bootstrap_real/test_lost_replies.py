@@ -64,7 +64,6 @@ def test_32_whatever_becomes_of_etcds_answers_one_is_elected_and_nobody_twice(
             for gateway in gateways.values():
                 gateway.faults = CALM
         done = sum((gateway.done for gateway in gateways.values()), start=Counter[str]())
-        assert all(done[fault] for fault in faults.chances if fault == LOST), done
-        assert sum(done[fault] for fault in faults.chances) >= 5, done
+        assert done[LOST] >= 2, done
         check_elected_once(site, before, "A")
     scenario.check()

@@ -12,7 +12,7 @@ from bootstrap_real.site import PREFIX, TTL, Site
 from lab import scratch, wait_until
 from lab.checks import Transfer
 
-pytestmark = pytest.mark.xdist_group("bootstrap-2")
+pytestmark = pytest.mark.xdist_group("bootstrap-1")
 
 
 @pytest.fixture(scope="module")

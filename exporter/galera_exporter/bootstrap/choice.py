@@ -157,10 +157,11 @@ def others_final(found: Evidence, best: Candidate) -> bool:
     accounted = {report.incarnation for report in found.reports.values()}
     accounted |= {known.incarnation for known in finals.values()}
     newest = (best.report.epoch, view.seq)
+    # One that does not say its view may be the only one that saw somebody come.
     return all(
-        accounted.issuperset(report.view.members)
+        report.view is not None
+        and ((report.epoch, report.view.seq) < newest or accounted.issuperset(report.view.members))
         for report in found.with_data
-        if report.view is not None and (report.epoch, report.view.seq) >= newest
     )
 
 

@@ -129,7 +129,8 @@ def _fitting(world: World) -> set[Reason]:
         fitting.add(Reason.UUID_CONFLICT)
     given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
     usable = [node for node in data if node.name not in given_up and _usable(node)]
-    if not any(world.line == NOWHERE or histories.has(world.line, END, *node.content()) for node in usable):
+    usable = [node for node in usable if world.line == NOWHERE or histories.has(world.line, END, *node.content())]
+    if not usable:
         fitting.add(Reason.NO_SAFE_CANDIDATE)
     remembered = max((known.position.seqno for known in snapshot.nodes.values()), default=-1)
     if world.lost or all(node.disk.seqno < remembered for node in usable):

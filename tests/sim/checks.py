@@ -37,6 +37,7 @@ def elected(world: World, node: Node, epoch: Epoch, order: str) -> None:
         return
     _no_other_primary(world, node, "election")
     _not_regressed(world, node)
+    _no_conflict(world, node)
     _nothing_lost(world, node, world.nodes, "election")
 
 
@@ -72,6 +73,17 @@ def _not_regressed(world: World, node: Node) -> None:
     known = max((each.position.seqno for each in world.store.folders["nodes/"].values() if each.position.uuid == uuid), default=-1)
     if known > seqno:
         raise Violation("regressed", f"{node.name} was elected at {seqno}; etcd remembers {known}")
+
+
+def _no_conflict(world: World, node: Node) -> None:
+    """Without an order nobody goes on where another that reports has whole data of another cluster."""
+    branch = node.content()[0]
+    snapshot = world.store.snapshot()
+    given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
+    for report in snapshot.reports.values():
+        strange = branch != NOWHERE and report.position.uuid != world.histories.uuid[branch] and report.epoch == 0
+        if report.usable and strange and report.node not in given_up:
+            raise Violation("conflict", f"{node.name} was elected beside {report.node}, which is of another cluster")
 
 
 def _no_other_primary(world: World, node: Node, when: str) -> None:

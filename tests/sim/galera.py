@@ -77,7 +77,7 @@ def install(component: Component) -> None:
         server.last = view
         server.unrecorded = True
         if server.synced:
-            current = server.applied == server.received and server.shown is not None
+            current = server.applied == server.received and server.shown is not None and not member.lag
             server.branch, server.received = component.branch, component.seqno
             if current:
                 server.applied = server.received  # the view itself: it is shown at once where nothing came before it

@@ -39,15 +39,6 @@ def return_without_etcd(random: Random, size: int) -> list[Entry]:
     return [*first, *commits, *end, *_recover(*others)]
 
 
-def witness_loses_its_volume(random: Random, size: int) -> list[Entry]:
-    """As before; and the only other node that saw it come back loses its volume."""
-    gone, early, *witnesses = random.sample(range(size), size)
-    first: list[Entry] = [("crash", early), ("stop", gone), ("tick", gone), ("cut", gone), ("kill sidecar", gone, False)]
-    commits = [*_join(gone), *_each("commit", gone, gone)]
-    lost = _each("lose volume", *witnesses)
-    return [*first, *commits, ("power all",), *lost, ("stay away", gone), ("cut", gone), *_recover(early, *witnesses)]
-
-
 def joiner_of_the_last(random: Random, size: int) -> list[Entry]:
     """One node is left alone and slow; another joins it, commits, and both end: the first does not know of it yet."""
     last, joiner, *others = random.sample(range(size), size)
@@ -58,11 +49,48 @@ def joiner_of_the_last(random: Random, size: int) -> list[Entry]:
 
 
 def old_copy(random: Random, size: int) -> list[Entry]:
-    """The last to leave is copied; the cluster goes on; the copy comes back, alone."""
+    """The last to leave is copied; the cluster goes on for some seconds; the copy comes back, alone."""
     last, *others = random.sample(range(size), size)
-    copied = [*_each("stop", *others), ("save", last), *_recover(last, *others)]
-    on: list[Entry] = [*_each("commit", last, *others), ("power all",), ("restore", last)]
-    return [*copied, *on, *_each("stay away", *others), *_recover(last)]
+    copied: list[Entry] = [*_each("stop", *others), ("save", last), ("boot", last), ("elapse", 61)]
+    again: list[Entry] = [*[("tick", last)] * 3, *[("run", last)] * 3, *[("tick", last)] * 2]
+    for other in others[:1]:
+        again += [*_each("boot", other), *_each("tick", other, other), *[("run", other)] * 4, ("tick", other)]
+    on: list[Entry] = [*_each("commit", last, *others), *_each("run", *others), ("power all",), ("restore", last)]
+    return [*copied, *again, *on, *_each("stay away", *others), *_recover(last)]
+
+
+def newer_view_elsewhere(random: Random, size: int) -> list[Entry]:
+    """The most advanced that is here left before a node came back unseen; only one that is behind saw it come."""
+    gone, ahead, behind, *rest = random.sample(range(size), size) if size > 2 else (0, 1, 0)
+    first: list[Entry] = [*_each("stop", *rest), *_each("tick", *rest), ("stop", gone), ("tick", gone), ("lag", behind)]
+    left: list[Entry] = [("commit", ahead), ("stop", ahead), ("tick", ahead), ("cut", gone), ("kill sidecar", gone, False)]
+    end: list[Entry] = [*_join(gone), *_each("commit", gone, gone), ("power all",), ("stay away", gone), ("cut", gone)]
+    return [*first, *left, *end, ("lag", behind), *_recover(ahead, behind)]
+
+
+def order_over_the_absent(random: Random, size: int) -> list[Entry]:
+    """An operator's order goes on without a node that has more than etcd remembers; it comes back."""
+    gone, ordered, *others = random.sample(range(size), size)
+    lost: list[Entry] = [*_each("lag", ordered, *others), *_each("commit", gone, gone), ("power all",), ("stay away", gone)]
+    order: list[Entry] = [("force", ordered, random.random() < 0.3), *_each("lag", ordered, *others)]
+    return [*lost, *order, *_recover(ordered, *others), ("stay away", gone), *_recover(gone)]
+
+
+def between_read_and_write(random: Random, size: int) -> list[Entry]:
+    """All crash; while they are about to write what they decided, something changes."""
+    nodes = list(range(size))
+    first: list[Entry] = [("crash all",), *_each("boot", *nodes), *[("elapse", 1)] * 12, *_each("tick", *nodes)]
+    first += [*[("elapse", 1)] * 13, *random.sample(_each("tick", *nodes), random.randint(0, size))]
+    one = random.choice(nodes)
+    changes: tuple[list[Entry], ...] = (
+        [("hold",)],
+        [("force", one, True), ("tick", one), ("tick", one)],
+        [("tick", one), ("run", one), ("run", one), ("tick", one), ("commit", one)],
+        [("etcd wiped",)],
+        [("power", one), ("boot", one), ("elapse", 11), ("tick", one)],
+    )
+    change = random.choice(changes)
+    return [*first, *_each("half", *nodes), *change, *_each("tick", *nodes), *[("together",)] * 4]
 
 
 def elected_vanishes(random: Random, size: int) -> list[Entry]:
@@ -85,9 +113,11 @@ def order_while_it_runs(random: Random, size: int) -> list[Entry]:
 
 PLOTS: Final[tuple[Callable[[Random, int], list[Entry]], ...]] = (
     return_without_etcd,
-    witness_loses_its_volume,
     joiner_of_the_last,
     old_copy,
+    newer_view_elsewhere,
+    order_over_the_absent,
+    between_read_and_write,
     elected_vanishes,
     order_while_it_runs,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from galera_exporter.mariadb import datadir, options, status
-from galera_exporter.model import ZERO_UUID, ClusterStatus, NodeState, Position
+from galera_exporter.model import ZERO_UUID, ClusterStatus, NodeState
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 UUID = "c58fcf34-e769-11f1-a9e0-eb4fc005f309"
@@ -184,41 +184,6 @@ def test_a_recorded_grastate_is_understood(key: str) -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("grastate-*.bad.dat")))
 def test_a_broken_grastate_is_none(name: str) -> None:
     assert datadir.parse_grastate((CORPUS / name).read_bytes().decode("utf-8", "replace")) is None
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("gvwstate-*.good.dat")))
-def test_a_recorded_gvwstate_is_understood(name: str) -> None:
-    found = datadir.parse_gvwstate((CORPUS / name).read_text())
-    assert found is not None
-    assert found.own in found.members
-    assert 1 <= len(found.members) <= 3
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("gvwstate-*.bad.dat")))
-def test_a_broken_gvwstate_is_none(name: str) -> None:
-    assert datadir.parse_gvwstate((CORPUS / name).read_bytes().decode("utf-8", "replace")) is None
-
-
-@pytest.mark.parametrize(
-    ("key", "position"),
-    [
-        ("gtid", Position(UUID, 1234)),
-        ("twice", Position(UUID, 12)),
-        ("undefined", Position(ZERO_UUID, -1)),
-        ("mariadb-10.11-killed", None),
-        ("mariadb-10.11-no-grastate", None),
-        ("mariadb-11.8-killed", None),
-    ],
-)
-def test_a_recorded_recovery_gives_the_position(key: str, position: Position | None) -> None:
-    found = datadir.parse_recovered((CORPUS / f"recover-{key}.good.log").read_text())
-    assert found is not None
-    assert found == position if position else found.defined
-
-
-@pytest.mark.parametrize("name", sorted(path.name for path in CORPUS.glob("recover-*.bad.log")))
-def test_a_recovery_without_a_position_is_none(name: str) -> None:
-    assert datadir.parse_recovered((CORPUS / name).read_bytes().decode("utf-8", "replace")) is None
 
 
 def test_the_corpus_has_the_promised_size() -> None:

@@ -69,12 +69,9 @@ def test_the_parsers_are_total(text: str) -> None:
     grastate = datadir.parse_grastate(text)
     positions = [
         datadir.parse_position(text),
-        datadir.parse_recovered(text),
         None if grastate is None else grastate.position,
     ]
     assert all(found is None or -1 <= found.seqno < 1 << 63 for found in positions)
-    gvwstate = datadir.parse_gvwstate(text)
-    assert gvwstate is None or list(gvwstate.members) == sorted(gvwstate.members)
 
 
 def test_an_empty_directory_says_that_nothing_is_there(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from galera_exporter.errors import RegistryReason
 from galera_exporter.model import NodeRecord, NodeView, RegistryReading
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
-from galera_exporter.registry.keyvalue import Pair, put
+from galera_exporter.registry.keyvalue import Pair, delete, put
 from galera_exporter.registry.records import decode, encode, live_key, nodes_key
 from galera_exporter.settings import EtcdSettings
 
@@ -193,7 +193,7 @@ def test_a_key_deleted_by_hand_is_back_within_two_ticks(
     node = nodes().start()
     eventually(node.registered)
     eventually(lambda: (seen := node.sees("a")) and seen.present)
-    assert etcd.delete_prefix(f"{settings.prefix}live/") == 1
+    etcd.transaction([], [delete(live_key(settings.prefix, "a"))])
     eventually(lambda: pair_at(etcd, live_key(settings.prefix, "a")), 2.5)
     assert node.failures() == {}
     eventually(lambda: (seen := node.sees("a")) and seen.expirations == 1, 5)

@@ -144,6 +144,10 @@ read_grastate() { # grastate, uuid, seqno, safe
   fi
 }
 
+read_recovered() { # log of a recovery: its last position; a line may carry a GTID behind a comma
+  pick ".*WSREP: Recovered position:? +($UUID:-?[0-9]{1,19})(,.*)?" "$1" | tail -n 1
+}
+
 prepare() {
   boot=$(</proc/sys/kernel/random/uuid)
   check
@@ -185,8 +189,7 @@ find_position() { # position, source
     deadline=$((now + recover_seconds))
     attend end_child_soon
     leave_if_asked
-    # Of a line that may carry a GTID behind a comma.
-    position=$(pick ".*WSREP: Recovered position: ($UUID:-?[0-9]{1,19}).*" "$log_file" | tail -n 1)
+    position=$(read_recovered "$log_file")
     source=recover
     log "recovered position: ${position:-none}"
     [[ $status != 0 || ! $position ]] || return 0

@@ -231,8 +231,3 @@ def passed_over(bootstrap: Bootstrap | None, *, takeover: bool, me: str) -> str:
     if bootstrap is None or bootstrap.phase is not Phase.ELECTED or bootstrap.epoch.node == me or not takeover:
         return ""
     return bootstrap.epoch.node
-
-
-def position_text(position: Position) -> str:
-    """Return a position for people."""
-    return str(position) if position.defined else "no position"

@@ -29,13 +29,7 @@ _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _STATE_LINE: Final = re.compile(r"^[ \t]*(uuid|seqno|safe_to_bootstrap)[ \t]*:[ \t]*(\S*)[ \t]*\r?$", re.MULTILINE)
 # Where wsrep_gtid_mode is on, the server's own GTID follows: "uuid:seqno,domain-server-sequence".
 _POSITION: Final = re.compile(rf"({_UUID}):(-?[0-9]{{1,19}})(?:,[0-9]+-[0-9]+-[0-9]+)?", re.IGNORECASE)
-_RECOVERED: Final = re.compile(rf"WSREP: Recovered position:? +{_POSITION.pattern}(?![-0-9])", re.IGNORECASE)
 _SEQNO: Final = re.compile(r"-?[0-9]{1,19}")
-_MEMBER: Final = re.compile(rf"^member:[ \t]+({_UUID})[ \t]+[0-9]+[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
-_OWN: Final = re.compile(rf"^my_uuid:[ \t]+({_UUID})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
-_VIEW: Final = re.compile(
-    rf"^view_id:[ \t]+([0-9]{{1,3}})[ \t]+({_UUID})[ \t]+([0-9]{{1,19}})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE
-)
 _UNDEFINED: Final = 1 << 63
 
 
@@ -46,18 +40,6 @@ class Grastate:
     position: Position
     safe_to_bootstrap: bool | None
     """None where the file, of an old version, does not have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gvwstate:
-    """``gvwstate.dat``: the Primary component that the node was in when it last ran."""
-
-    own: str
-    """UUID of this node in the group, as ``wsrep_gcomm_uuid`` gives it."""
-    view: str
-    """UUID of the view's representative and the number of the view: ``uuid:number``."""
-    members: tuple[str, ...]
-    """UUIDs, sorted."""
 
 
 def parse_grastate(text: str) -> Grastate | None:
@@ -72,31 +54,10 @@ def parse_grastate(text: str) -> Grastate | None:
     )
 
 
-def parse_gvwstate(text: str) -> Gvwstate | None:
-    """Return what a ``gvwstate.dat`` says, or None where it is not whole: the server then ignores it too."""
-    head = text[:_LONGEST_FILE]
-    own, view = _OWN.search(head), _VIEW.search(head)
-    if own is None or view is None or "#vwend" not in head:
-        return None
-    members = sorted({uuid.lower() for uuid in _MEMBER.findall(head)})
-    return Gvwstate(own.group(1).lower(), f"{view.group(2).lower()}:{view.group(3)}", tuple(members))
-
-
 def parse_position(text: str) -> Position | None:
     """Return the position that a text ``uuid:seqno`` is, with or without a server's GTID behind it."""
     match = _POSITION.fullmatch(text.strip())
     return match and Position(match.group(1).lower(), _defined(match.group(2)))
-
-
-def parse_recovered(log: str) -> Position | None:
-    """Return the last "Recovered position" of the log of ``mariadbd --wsrep-recover``, or None without one.
-
-    Server and galera-recovery print "WSREP: Recovered position: uuid:seqno"; of old versions the colon is missing.
-    """
-    last = None
-    for match in _RECOVERED.finditer(log):
-        last = Position(match.group(1).lower(), _defined(match.group(2)))
-    return last
 
 
 def read_datadir(path: Path) -> DatadirFacts:

@@ -89,13 +89,6 @@ class Etcd:
         self._note(outcome.revision)
         return outcome
 
-    def delete_prefix(self, prefix: str) -> int:
-        """Delete all keys that start with ``prefix``; return how many the last request found."""
-        key = prefix.encode()
-        return self._gateway.call(
-            "/kv/deleterange", span(key, prefix_end(key)), lambda answer: int(answer.get("deleted", 0))
-        )
-
     def grant(self, ttl: int) -> int:
         """Return the id of a new lease of ``ttl`` seconds. One whose answer is lost is left to expire."""
         return self._gateway.call("/lease/grant", {"TTL": str(ttl), "ID": "0"}, lambda answer: int(answer["ID"]))

@@ -82,16 +82,6 @@ def mod_is(key: bytes, revision: int) -> Compare:
     return _compare(key, "MOD", "mod_revision", str(revision), None)
 
 
-def create_is(key: bytes, revision: int) -> Compare:
-    """Hold while ``key`` lives since ``revision``, however often it was written since."""
-    return _compare(key, "CREATE", "create_revision", str(revision), None)
-
-
-def value_is(key: bytes, value: bytes) -> Compare:
-    """Hold while ``key`` exists with this value."""
-    return _compare(key, "VALUE", "value", _text(value), None)
-
-
 def put(key: bytes, value: bytes, lease: int = 0) -> Operation:
     """Write ``value``; with a lease the key ends with it, without one it stays."""
     request = {"key": _text(key), "value": _text(value)}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from galera_exporter.bootstrap.decisions import Stop
-from galera_exporter.bootstrap.state import Epoch, Phase, Purpose, Rule
+from galera_exporter.bootstrap.state import Bootstrap, Epoch, Order, Phase, Purpose, Rule
 from galera_exporter.bootstrap.transactions import BOOTSTRAP, HOLD
 from sim.content import NOWHERE
 
 if TYPE_CHECKING:
-    from sim.galera import Component
+    from sim.group import Component
     from sim.node import Decision, Node
     from sim.world import World
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818  # it is the finding, not an error of the simulation
     """An invariant does not hold. ``kind`` is its name."""
 
     def __init__(self, kind: str, text: str) -> None:
@@ -23,17 +23,17 @@ class Violation(AssertionError):
         self.kind = kind
 
 
-def elected(world: World, node: Node, epoch: Epoch, order: str) -> None:
+def elected(world: World, node: Node, order: Order | None) -> None:
     """At an election: nobody else is Primary, and nobody has an acknowledged commit that the elected node lacks."""
-    if order:
-        if order in world.used:
-            raise Violation("order twice", f"order {order} elected {node.name} once more")
-        world.used |= {order}
+    if order is not None:
+        if order.token in world.used:
+            raise Violation("order twice", f"order {order.token} elected {node.name} once more")
+        world.used |= {order.token}
     elif world.store.get(HOLD) is not None:
         raise Violation("held", f"{node.name} was elected although elections were frozen")
-    if epoch.rule is Rule.ORDER:
+    if order is not None:
         world.forced = True
-        _ordered(world, node, epoch)
+        _ordered(world, node, lossy=order.lossy or order.purpose is Purpose.INITIAL)
         return
     _no_other_primary(world, node, "election")
     _not_regressed(world, node)
@@ -41,18 +41,30 @@ def elected(world: World, node: Node, epoch: Epoch, order: str) -> None:
     _nothing_lost(world, node, world.nodes, "election")
 
 
-def _ordered(world: World, node: Node, epoch: Epoch) -> None:
+def _ordered(world: World, node: Node, *, lossy: bool) -> None:
     branch, seqno = node.content()
-    if not epoch.lossy:
+    if not lossy:
         reporting = world.store.snapshot().reports
         _nothing_lost(world, node, [n for n in world.nodes if n.name in reporting], "order that is not lossy")
     else:
         node.disk.mixed = False  # whatever it has is what the operator wants
-    world.histories.pass_over(branch, seqno, for_good=epoch.lossy)
+    world.histories.pass_over(branch, seqno, for_good=lossy)
+
+
+def bound(node: Node, epoch: Epoch, newest: Bootstrap | None) -> None:
+    """When a start was bound in etcd: the election is still its own."""
+    if newest is None or newest.phase is not Phase.ELECTED or newest.epoch.number != epoch.number:
+        raise Violation("unbound", f"{node.name} starts epoch {epoch.number}, which is not elected any more")
+
+
+def confirmed(node: Node, epoch: Epoch, before: Bootstrap | None) -> None:
+    """When an epoch was confirmed: it did not overwrite another election."""
+    if before is not None and before.epoch.number > epoch.number:
+        raise Violation("unbound", f"{node.name} confirmed epoch {epoch.number} over {before.epoch.number}")
 
 
 def bootstrap(world: World, node: Node) -> None:
-    """At the start of a bootstrap, the same. One whose election was taken over meanwhile serves nobody: it ends itself."""
+    """At the start of a bootstrap, the same. One whose election was taken over meanwhile serves nobody, and ends."""
     newest = world.store.get(BOOTSTRAP)
     taken = node.booting
     if newest is None or taken is None or newest.phase is not Phase.ELECTED or newest.epoch.number != taken.epoch:
@@ -70,7 +82,10 @@ def _not_regressed(world: World, node: Node) -> None:
     if world.forced or branch == NOWHERE:
         return
     uuid = world.histories.uuid[branch]
-    known = max((each.position.seqno for each in world.store.folders["nodes/"].values() if each.position.uuid == uuid), default=-1)
+    known = max(
+        (each.position.seqno for each in world.store.folders["nodes/"].values() if each.position.uuid == uuid),
+        default=-1,
+    )
     if known > seqno:
         raise Violation("regressed", f"{node.name} was elected at {seqno}; etcd remembers {known}")
 

@@ -69,7 +69,7 @@ class Histories:
         return True
 
     def served(self, branch: int, seqno: int, what: list[int]) -> tuple[int, int]:
-        """Return the newest commit of ``what`` (``acknowledged``, ``ever``, ``kept``) in these data: branch and seqno."""
+        """Return the newest commit of ``what`` (``acknowledged``, ``ever``, ``kept``) in these data."""
         while branch != NOWHERE:
             last = min(seqno, what[branch])
             if last > self.fork[branch] or (self.parent[branch] == NOWHERE and last > 0):
@@ -79,7 +79,7 @@ class Histories:
         return NOWHERE, 0
 
     def fits(self, branch: int, seqno: int, component: int, upto: int) -> bool:
-        """Whether data at ``seqno`` that get what ``component`` has beyond it, up to ``upto``, are then the same data."""
+        """Whether data at ``seqno``, with what ``component`` has beyond it up to ``upto``, are the same as its data."""
         theirs, last = self.served(component, min(seqno, upto), self.ever)
         own, newest = self.served(branch, seqno, self.ever)
         return self.has(branch, seqno, theirs, last) and self.has(component, upto, own, newest)
@@ -89,7 +89,7 @@ class Histories:
         self.acknowledged[branch] = self.ever[branch] = self.kept[branch] = seqno
 
     def pass_over(self, branch: int, seqno: int, *, for_good: bool) -> None:
-        """An operator's order goes on from here: elections need not have more; ``for_good``: it may be thrown away too."""
+        """An order goes on from here: elections need not have more; ``for_good``: it may be thrown away too."""
         for other in range(len(self.parent)):
             limit = self.upto(branch, seqno, other)
             self.acknowledged[other] = min(self.acknowledged[other], limit)

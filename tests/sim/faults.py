@@ -1,4 +1,4 @@
-"""What can happen in the simulated world: a table of events, each with its weight and its random arguments.
+"""What can happen in the simulated world.
 
 An event that cannot happen now does nothing: so any list of events is a schedule, and a shorter
 one is too. Functions return whether anything happened, which is counted.
@@ -6,22 +6,17 @@ one is too. Functions return whether anything happened, which is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from galera_exporter.bootstrap.local import LocalState
 from galera_exporter.bootstrap.state import Order, Purpose
 from galera_exporter.bootstrap.transactions import HOLD, OVERRIDE, Drop, Put
-from sim import galera, sidecar, wrapper
+from sim import desk, galera, group, sidecar, wrapper
 from sim.node import Disk, Phase
 from sim.store import Store
 
 if TYPE_CHECKING:
     from sim.world import World
-
-Arguments = tuple[Any, ...]
 
 
 def tick(world: World, index: int) -> bool:
@@ -101,7 +96,7 @@ def power(world: World, index: int) -> bool:
 
 def power_all(world: World) -> bool:
     """All hosts lose power."""
-    return all([power(world, index) for index in range(len(world.nodes))])
+    return sum([power(world, index) for index in range(len(world.nodes))]) == len(world.nodes)
 
 
 def stay_away(world: World, index: int) -> bool:
@@ -204,7 +199,7 @@ def inconsistent(world: World, index: int) -> bool:
         return False
     node.server.inconsistent = True
     node.disk.whole, node.disk.corrupt = False, True
-    galera.regroup(world)
+    group.regroup(world)
     return True
 
 
@@ -245,7 +240,7 @@ def pause_database(world: World, index: int) -> bool:
         return False
     node.frozen = True
     world.changes += 1
-    galera.regroup(world)
+    group.regroup(world)
     return True
 
 
@@ -264,17 +259,17 @@ def resume(world: World, index: int) -> bool:
     if node.frozen:
         node.frozen = False
         node.waking = node.phase is not Phase.OFF
-        galera.regroup(world)
+        group.regroup(world)
     world.changes += 1
     return True
 
 
 def partition(world: World, groups: tuple[int, ...]) -> bool:
     """The network between the hosts falls apart."""
-    for node, group in zip(world.nodes, groups, strict=True):
-        node.group = group
+    for node, place in zip(world.nodes, groups, strict=True):
+        node.group = place
     world.changes += 1
-    galera.regroup(world)
+    group.regroup(world)
     return len(set(groups)) > 1
 
 
@@ -298,7 +293,7 @@ def etcd_down(world: World) -> bool:
     world.changes += 1
     if world.etcd_up:
         for lease in world.store.ends:
-            world.store.ends[lease] = world.now + sidecar.TTL
+            world.store.ends[lease] = world.now + desk.TTL
     return True
 
 
@@ -346,76 +341,3 @@ def hold(world: World) -> bool:
         return False
     world.store.write((Put(HOLD, "maintenance") if world.store.get(HOLD) is None else Drop(HOLD),), 0)
     return True
-
-
-def _nothing(_random: Random, _size: int) -> Arguments:
-    return ()
-
-
-def _node(random: Random, size: int) -> Arguments:
-    return (int(random.random() * size),)
-
-
-def _groups(random: Random, size: int) -> Arguments:
-    return (tuple(int(random.random() * 2) for _ in range(size)),)
-
-
-@dataclass(frozen=True)
-class Event:
-    """A row of the table."""
-
-    name: str
-    act: Callable[..., bool]
-    weight: float
-    arguments: Callable[[Random, int], Arguments] = _node
-    fault: bool = True
-    """Whether a schedule may be without it."""
-
-
-EVENTS: Final = (
-    Event("together", together, 14, _nothing, fault=False),
-    Event("tick", tick, 30, fault=False),
-    Event("half", half, 4, fault=False),
-    Event("run", run, 16, fault=False),
-    Event("elapse", elapse, 10, lambda r, _: (r.choice((1, 1, 3, 3, 3, 11, 31, 61)),), fault=False),
-    Event("commit", commit, 8, fault=False),
-    Event("boot", boot, 8, fault=False),
-    Event("crash", crash, 1),
-    Event("crash two", crash_two, 0.3),
-    Event("crash all", crash_all, 0.3, _nothing),
-    Event("power", power, 1),
-    Event("power all", power_all, 0.3, _nothing),
-    Event("stay away", stay_away, 1),
-    Event("stop", stop, 1),
-    Event("stop all", stop_all, 0.3),
-    Event("stop together", stop_together, 0.3, _nothing),
-    Event("lose volume", lose_volume, 0.3),
-    Event("save", save, 0.1),
-    Event("restore", restore, 0.1),
-    Event("strange volume", strange_volume, 0.05),
-    Event("blind", blind, 0.1),
-    Event("inconsistent", inconsistent, 0.2),
-    Event("lag", lag, 0.5),
-    Event("kill sidecar", kill_sidecar, 1, lambda r, n: (int(r.random() * n), r.random() < 0.5)),
-    Event("pause sidecar", pause_sidecar, 0.5),
-    Event("pause database", pause_database, 0.5),
-    Event("pause host", pause_host, 0.5),
-    Event("resume", resume, 2, fault=False),
-    Event("partition", partition, 0.7, _groups),
-    Event("cut", cut, 1),
-    Event("heal", heal, 0.7, _nothing, fault=False),
-    Event("etcd down", etcd_down, 0.6, _nothing),
-    Event("etcd wiped", etcd_wiped, 0.2, _nothing),
-    Event("lost reply", lose_reply, 1),
-    Event("version", change_version, 0.3),
-    Event(
-        "force",
-        lambda w, i, lossy: order(w, Purpose.FORCE, i, lossy),
-        0.15,
-        lambda r, n: (int(r.random() * n), r.random() < 0.5),
-    ),
-    Event("discard", lambda w, i: order(w, Purpose.DISCARD, i, lossy=False), 0.15),
-    Event("initial", lambda w: order(w, Purpose.INITIAL, 0, lossy=False), 0.05, _nothing),
-    Event("hold", hold, 0.15, _nothing),
-)
-ACTS: Final = {event.name: event.act for event in EVENTS}

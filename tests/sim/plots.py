@@ -42,7 +42,13 @@ def return_without_etcd(random: Random, size: int) -> list[Entry]:
 def joiner_of_the_last(random: Random, size: int) -> list[Entry]:
     """One node is left alone and slow; another joins it, commits, and both end: the first does not know of it yet."""
     last, joiner, *others = random.sample(range(size), size)
-    alone = [*_each("stop", joiner, *others), *_each("tick", joiner, *others), ("together",), ("commit", last), ("lag", last)]
+    alone = [
+        *_each("stop", joiner, *others),
+        *_each("tick", joiner, *others),
+        ("together",),
+        ("commit", last),
+        ("lag", last),
+    ]
     joins: list[Entry] = [("commit", last), *_join(joiner), ("commit", joiner)]
     end: list[Entry] = [("power", joiner), ("power", last), ("stay away", joiner), ("lag", last)]
     return [*alone, *joins, *end, *_recover(last)]
@@ -63,7 +69,13 @@ def newer_view_elsewhere(random: Random, size: int) -> list[Entry]:
     """The most advanced that is here left before a node came back unseen; only one that is behind saw it come."""
     gone, ahead, behind, *rest = random.sample(range(size), size) if size > 2 else (0, 1, 0)
     first: list[Entry] = [*_each("stop", *rest), *_each("tick", *rest), ("stop", gone), ("tick", gone), ("lag", behind)]
-    left: list[Entry] = [("commit", ahead), ("stop", ahead), ("tick", ahead), ("cut", gone), ("kill sidecar", gone, False)]
+    left: list[Entry] = [
+        ("commit", ahead),
+        ("stop", ahead),
+        ("tick", ahead),
+        ("cut", gone),
+        ("kill sidecar", gone, False),
+    ]
     end: list[Entry] = [*_join(gone), *_each("commit", gone, gone), ("power all",), ("stay away", gone), ("cut", gone)]
     return [*first, *left, *end, ("lag", behind), *_recover(ahead, behind)]
 
@@ -71,7 +83,12 @@ def newer_view_elsewhere(random: Random, size: int) -> list[Entry]:
 def order_over_the_absent(random: Random, size: int) -> list[Entry]:
     """An operator's order goes on without a node that has more than etcd remembers; it comes back."""
     gone, ordered, *others = random.sample(range(size), size)
-    lost: list[Entry] = [*_each("lag", ordered, *others), *_each("commit", gone, gone), ("power all",), ("stay away", gone)]
+    lost: list[Entry] = [
+        *_each("lag", ordered, *others),
+        *_each("commit", gone, gone),
+        ("power all",),
+        ("stay away", gone),
+    ]
     order: list[Entry] = [("force", ordered, random.random() < 0.3), *_each("lag", ordered, *others)]
     return [*lost, *order, *_recover(ordered, *others), ("stay away", gone), *_recover(gone)]
 
@@ -99,7 +116,16 @@ def elected_vanishes(random: Random, size: int) -> list[Entry]:
     fault = random.choice(("pause host", "pause sidecar", "stay away", "cut"))
     start: list[Entry] = [("commit", victim), ("crash all",), *_each("boot", *range(size)), ("elapse", 11)]
     between: list[Entry] = [("together",)] * random.randint(1, 8)
-    return [*start, *between, (fault, victim), ("elapse", 61), ("together",), ("elapse", 61), *[("together",)] * 6, ("resume", victim)]
+    return [
+        *start,
+        *between,
+        (fault, victim),
+        ("elapse", 61),
+        ("together",),
+        ("elapse", 61),
+        *[("together",)] * 6,
+        ("resume", victim),
+    ]
 
 
 def order_while_it_runs(random: Random, size: int) -> list[Entry]:

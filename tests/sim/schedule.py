@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sim import calm, faults, plots
+from sim import calm, events, plots
 from sim.checks import Violation
 from sim.world import World
 
@@ -43,10 +43,12 @@ def made(seed: int, length: int) -> Schedule:
     random = Random(seed)
     size = random.choice((2, 3, 3, 3, 3, 3, 4, 5))
     share = random.choice((0.15, 0.3, 0.5, 0.5))
-    events = [event for event in faults.EVENTS if not event.fault or random.random() < share]
+    chosen = [event for event in events.EVENTS if not event.fault or random.random() < share]
     scale = random.choice((0.5, 1.0, 2.0)) * 0.5 / share
-    weights = list(itertools.accumulate(event.weight * (scale if event.fault else 1.0) for event in events))
-    entries = [(event.name, *event.arguments(random, size)) for event in random.choices(events, cum_weights=weights, k=length)]
+    weights = list(itertools.accumulate(event.weight * (scale if event.fault else 1.0) for event in chosen))
+    entries = [
+        (event.name, *event.arguments(random, size)) for event in random.choices(chosen, cum_weights=weights, k=length)
+    ]
     if random.random() < 0.5:
         entries = plots.mixed_in(random, size, entries)
     return Schedule(size, random.choice((3, 1000)), random.random() < 0.5, random.random() < 0.8, tuple(entries))
@@ -68,7 +70,7 @@ def world_of(schedule: Schedule) -> World:
 def run(schedule: Schedule) -> Outcome:
     """Run a schedule and the calm after it."""
     world = world_of(schedule)
-    acts, tally = faults.ACTS, world.tally
+    acts, tally = events.ACTS, world.tally
     done: Counter[str] = Counter()
     steps = 0
     violation = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sim import calm, faults
+from sim import calm, events
 from sim.checks import Violation
+from sim.node import Node
 from sim.schedule import Entry, Schedule, run, world_of
+from sim.world import World
 
 
 def shrunk(schedule: Schedule) -> Schedule:
@@ -36,7 +38,9 @@ def shrunk(schedule: Schedule) -> Schedule:
     return replace(schedule, entries=entries)
 
 
-def _without_parts(entries: tuple[Entry, ...], size: int, fails) -> tuple[Entry, ...]:
+def _without_parts(
+    entries: tuple[Entry, ...], size: int, fails: Callable[[tuple[Entry, ...]], bool]
+) -> tuple[Entry, ...]:
     at = len(entries)
     while at > 0:
         start = max(0, at - size)
@@ -54,7 +58,7 @@ def told(schedule: Schedule) -> Iterator[str]:
     yield _line(world)
     try:
         for name, *arguments in schedule.entries:
-            did = faults.ACTS[name](world, *arguments)
+            did = events.ACTS[name](world, *arguments)
             yield f"{(name, *arguments)!r:40} {'' if did else '(nothing) '}{_line(world)}"
         calm.heal(world)
         yield f"{'calm':40} {_line(world)}"
@@ -64,23 +68,30 @@ def told(schedule: Schedule) -> Iterator[str]:
         yield _line(world)
 
 
-def _line(world) -> str:
+def _line(world: World) -> str:
     bootstrap = world.store.get("bootstrap")
     etcd = "-" if bootstrap is None else f"{bootstrap.phase} {bootstrap.epoch.number}@{bootstrap.epoch.node}"
     parts = [f"t={world.now:.0f} etcd[{etcd}{'' if world.etcd_up else ' down'}]"]
-    for node in world.nodes:
-        server, label, side = node.server, node.disk.label, node.sidecar
-        text = node.phase.name.lower()
-        if server is not None:
-            text += f" {server.branch}:{server.applied}/{server.received}"
-            if server.component is not None:
-                text += f" P{server.component.conf_id}{'c' if server.component.confirmed else 'u'}{server.transfer}"
-        text += f" disk {node.disk.branch}:{node.disk.seqno} e{label.epoch}{'' if label.confirmed else 'u'}{'t' if label.tainted else ''}"
-        text += "" if side.alive else " dead"
-        text += f" {side.wait}" if side.wait else ""
-        text += " hung" if side.hung else ""
-        text += f" g{node.group}" if node.group else ""
-        text += " cut" if node.cut else ""
-        text += " frozen" if node.frozen else ""
-        parts.append(f"{node.name}[{text}]")
-    return " ".join(parts)
+    return " ".join([*parts, *(f"{node.name}[{_node(node)}]" for node in world.nodes)])
+
+
+def _node(node: Node) -> str:
+    server, label, side = node.server, node.disk.label, node.sidecar
+    words = [node.phase.name.lower()]
+    if server is not None:
+        words.append(f"{server.branch}:{server.applied}/{server.received}")
+        if server.component is not None:
+            known = "confirmed" if server.component.confirmed else "unconfirmed"
+            words += [f"Primary({known})", server.transfer]
+    words += [f"disk {node.disk.branch}:{node.disk.seqno}", f"epoch {label.epoch}"]
+    flags = {
+        "unconfirmed": not label.confirmed,
+        "tainted": label.tainted,
+        "no-sidecar": not side.alive,
+        "hung": side.hung,
+        "cut": node.cut,
+        "frozen": node.frozen,
+        f"group-{node.group}": node.group != 0,
+        f"waits:{side.wait}": side.wait is not None,
+    }
+    return " ".join(filter(None, [*words, *(name for name, holds in flags.items() if holds)]))

@@ -1,4 +1,4 @@
-"""The sidecar's step, part by part: what ``bootstrap.coordinator`` and the heartbeat do, on the pure core of the product.
+"""The sidecar's step, part by part: what ``bootstrap.coordinator`` and the heartbeat do, on the product's pure core.
 
 A step reads etcd once, asks the core, and does at most one thing; the beat follows. Between any
 two parts (``Step``) a crash, a pause or another node may come: so each part is a value that can wait.
@@ -7,31 +7,22 @@ two parts (``Step``) a crash, a pause or another node may come: so each part is 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from galera_exporter.bootstrap import protocol
 from galera_exporter.bootstrap import transactions as txn
-from galera_exporter.bootstrap.decisions import Adopt, Confirm, Elect, Join, Keep, Relabel, Resign, Start, Stop, Wait
-from galera_exporter.bootstrap.lineage import newest_confirmed
-from galera_exporter.bootstrap.local import LocalState, confirmed, joined, report_of, started, synced, tainted
 from galera_exporter.bootstrap.membership import registers
-from galera_exporter.bootstrap.state import Activity, Held, LastKnown, Peer, Report, Running, Snapshot, Timers
-from galera_exporter.bootstrap.state import Phase as Standing
+from galera_exporter.bootstrap.state import LastKnown, Peer, Snapshot
 from galera_exporter.bootstrap.transactions import LIVE, NODES, Drop, Put, Transaction, Unchanged
 from galera_exporter.model import Position
-from sim import checks, versions
-from sim.node import Decision, Node, Phase, Server, Step
+from sim import versions
+from sim.node import Node, Phase
 
 if TYPE_CHECKING:
     from sim.world import World
 
-TTL = 10.0
-BEAT = 3.0
-TAKEOVER = 60.0
-GRACE = 30.0
-STRANDED = 10.0
-FOREVER = float("inf")
-SETTLED = TTL + 2.0
+from sim.desk import BEAT, FOREVER, TTL, begun, publish, reach, renew, said_final, send, served, silent, watch_elected
+from sim.gate import gate
+from sim.watch import supervise
 
 
 def tick(world: World, node: Node) -> bool:
@@ -75,14 +66,6 @@ def half(world: World, node: Node) -> bool:
     return True
 
 
-# Reading ---------------------------------------------------------------------------------------------
-
-
-def reach(world: World, node: Node) -> bool:
-    """Whether etcd answers this node."""
-    return world.etcd_up and not node.cut
-
-
 def plan(world: World, node: Node) -> None:
     """Read, decide, and note what is to be done."""
     sidecar = node.sidecar
@@ -117,28 +100,6 @@ def plan(world: World, node: Node) -> None:
         beat(world, node, snapshot)
 
 
-def renew(world: World, node: Node) -> None:
-    """Keep the lease, or take a new one."""
-    sidecar, ends = node.sidecar, world.store.ends
-    if sidecar.lease not in ends:
-        sidecar.lease = world.store.grant()
-    ends[sidecar.lease] = world.now + TTL
-    sidecar.renewed = world.now
-    extend(world, node)
-
-
-def extend(world: World, node: Node) -> None:
-    """Tell the wrapper that the lease of an unconfirmed bootstrap was renewed."""
-    if not node.disk.label.confirmed and node.sidecar.started is not None:
-        node.beat = world.now
-
-
-def silent(world: World, node: Node) -> bool:
-    """Whether its database answered a moment ago and does not now: nothing is renewed meanwhile."""
-    answered = node.sidecar.answered
-    return node.frozen and node.server is not None and answered is not None and world.now - answered < TTL
-
-
 def show(world: World, node: Node) -> None:
     """Refresh what this sidecar tells the others."""
     server, label = node.server, node.disk.label
@@ -162,239 +123,6 @@ def show(world: World, node: Node) -> None:
         world.changes += 1
 
 
-def watch_elected(world: World, node: Node, snapshot: Snapshot | None) -> None:
-    """Note since when the elected node has shown no key."""
-    sidecar = node.sidecar
-    bootstrap = None if snapshot is None else snapshot.bootstrap
-    if (
-        snapshot is None
-        or bootstrap is None
-        or bootstrap.phase is not Standing.ELECTED
-        or bootstrap.epoch.node in snapshot.owners
-    ):
-        sidecar.absent = None
-        return
-    if sidecar.absent is None or sidecar.absent[0] != bootstrap.epoch.number:
-        sidecar.absent = bootstrap.epoch.number, world.now
-    sidecar.wake = min(sidecar.wake, sidecar.absent[1] + TAKEOVER)
-
-
-def timers(world: World, node: Node) -> Timers:
-    """Return what has lasted long enough."""
-    sidecar, now = node.sidecar, world.now
-    since, renewed = sidecar.contact, sidecar.renewed
-    sidecar.wake = min(
-        sidecar.wake, *[end for end in (renewed + TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER
-    )
-    return Timers(
-        takeover=sidecar.absent is not None and now - sidecar.absent[1] >= TAKEOVER,
-        settled=since is not None and now - since >= SETTLED,
-        detached=now - renewed > TTL,
-    )
-
-
-# In the gate -----------------------------------------------------------------------------------------
-
-
-def gate(world: World, node: Node, snapshot: Snapshot | None) -> None:
-    """The database is stopped and asks."""
-    sidecar, label, request = node.sidecar, node.disk.label, node.request
-    assert request is not None
-    sidecar.lonely = None
-    known = sidecar.report
-    if known is None or known[0] is not label or known[1] is not request:
-        made = report_of(label, request, node.name, sidecar.owner, len(world.nodes))
-        known = sidecar.report = label, request, versions.as_written_by_old(made) if sidecar.old else made
-    me = known[2]
-    decision = protocol.decide(me, snapshot, world.peers(node), timers(world, node))
-    if isinstance(decision, Wait):
-        sidecar.wait = decision.reason
-        world.tally[decision.reason] += 1
-    if isinstance(decision, Join | Start):
-        let_out(world, node, decision, me, snapshot)
-    elif snapshot is None:
-        return
-    elif isinstance(decision, Elect):
-        world.serial += 1
-        transaction = txn.elect(decision, snapshot, f"token-{world.serial}")
-        sidecar.todo = ((elect, (transaction, decision)),)
-    elif isinstance(decision, Resign) and snapshot.bootstrap is not None:
-        sidecar.todo = ((send, (txn.resign(snapshot.bootstrap, snapshot),)),)
-    else:
-        publish(node, me, snapshot)
-
-
-def let_out(world: World, node: Node, decision: Join | Start, me: Report, snapshot: Snapshot | None) -> None:
-    """Label the data, bind the decision in etcd, hand it out: in this order."""
-    label = node.disk.label
-    state = joined(label, decision, me) if isinstance(decision, Join) else started(label, decision)
-    fresh = isinstance(decision, Join) and decision.fresh
-    position = me.position if me.held is Held.DATA and not fresh else Position()
-    out = Decision(
-        me.boot_id,
-        isinstance(decision, Start),
-        position,
-        isinstance(decision, Start) and decision.initialize,
-        fresh,
-        state.epoch,
-    )
-    bind = () if snapshot is None else ((send, (txn.begin(decision, me, snapshot),)),)
-    node.sidecar.todo = in_order(
-        (write_label, (state,)), bind, (hand_out, (out, replace(me, activity=Activity.STARTING), decision))
-    )
-
-
-def in_order(label: Step, bind: tuple[Step, ...], hand: Step) -> tuple[Step, ...]:
-    """Return the parts of a start: the label is on disk and the decision bound before it is handed out."""
-    return (label, *bind, hand)
-
-
-def publish(node: Node, report: Report, snapshot: Snapshot) -> None:
-    """Have the own report in etcd. Never over another owner's."""
-    if snapshot.owners.get(node.name) in {None, report.owner} and snapshot.reports.get(node.name) != report:
-        node.sidecar.todo += ((send, (txn.publish(report, snapshot),)),)
-
-
-# While the database answers --------------------------------------------------------------------------
-
-
-def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | None) -> None:
-    """The database answers."""
-    sidecar, label = node.sidecar, node.disk.label
-    begun(node, server.boot_id)
-    primary = server.shown is not None
-    sidecar.answered = world.now
-    sidecar.incarnation = server.incarnation
-    running = sidecar.running = describe(world, node, server, snapshot)
-    decision = protocol.supervise(running, snapshot)
-    carry_out(world, node, decision, running, snapshot)
-    if (
-        label.tainted
-        and isinstance(decision, Keep)
-        and running.synced
-        and not sidecar.stopping
-        and snapshot is not None
-        and label.epoch == newest_confirmed(snapshot.history)
-    ):
-        sidecar.todo += ((write_label, (synced(label),)),)
-    if isinstance(decision, Stop):
-        return
-    if not primary:
-        lonely(world, node, running, snapshot)
-        return
-    sidecar.lonely = None
-    if snapshot is not None and sidecar.started is not None and not (running.confirmed and primary):
-        publish(node, sidecar.started, snapshot)
-
-
-def describe(world: World, node: Node, server: Server, snapshot: Snapshot | None) -> Running:
-    """Return what the database says, with the label of its data."""
-    sidecar, label, shown = node.sidecar, node.disk.label, server.shown
-    current = server.component
-    uuid = world.histories.uuid[server.branch] if server.branch >= 0 else ""
-    position = Position(uuid, server.applied) if uuid else Position()
-    newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-    if position.defined and shown is None:
-        sidecar.before = position
-    elif newest <= label.epoch:
-        sidecar.before = None  # more may have come since, before it lost this component
-    return Running(
-        node=node.name,
-        epoch=label.epoch,
-        confirmed=label.confirmed or label.epoch == 0,
-        primary=shown is not None,
-        synced=server.synced and current is not None and shown == (current.uuid, current.conf_id),
-        position=position,
-        component=shown or (uuid, -1),
-        before=position if sidecar.before is None else sidecar.before,
-        inconsistent=server.inconsistent,
-        stranded=stranded(world, node, server),
-        history=label.history,
-    )
-
-
-def stranded(world: World, node: Node, server: Server) -> bool:
-    """Whether Galera has been closed for long enough."""
-    if server.closed is None:
-        return False
-    node.sidecar.wake = min(node.sidecar.wake, server.closed + STRANDED)
-    return world.now - server.closed >= STRANDED
-
-
-def carry_out(world: World, node: Node, decision: Any, running: Running, snapshot: Snapshot | None) -> None:
-    """Note what a decision about a running database takes."""
-    sidecar, label = node.sidecar, node.disk.label
-    if isinstance(decision, Stop):
-        order_stop(world, node, decision)
-    elif snapshot is None:
-        return
-    elif isinstance(decision, Confirm):
-        transaction = txn.confirm(decision, snapshot, running.position.uuid, running.component)
-        epoch = replace(decision.epoch, uuid=running.position.uuid, confirmed=True)
-        sidecar.todo = ((confirm, (transaction,)), (write_label, (confirmed(label, epoch),)), (tell_confirmed, ()))
-    elif isinstance(decision, Adopt):
-        world.serial += 1
-        transaction = txn.adopt(decision, snapshot, label, f"token-{world.serial}")
-        sidecar.todo = (
-            (confirm, (transaction,)),
-            (write_label, (confirmed(label, decision.epoch),)),
-            (tell_confirmed, ()),
-        )
-        world.tally["adopted"] += 1
-    elif isinstance(decision, Relabel):
-        state = confirmed(label, snapshot.history[decision.epoch])
-        sidecar.todo = ((write_label, (state,)), (tell_confirmed, ()))
-        world.tally["relabelled"] += 1
-
-
-def order_stop(world: World, node: Node, decision: Stop) -> None:
-    """Taint the label if need be, then write the order."""
-    sidecar = node.sidecar
-    steps: list[Step] = []
-    if decision.taint:
-        steps.append((write_label, (tainted(node.disk.label),)))
-    if not sidecar.stopping:
-        checks.stopped(world, node, decision)
-        steps.append((write_order, (sidecar.boot_id,)))
-    sidecar.todo = tuple(steps)
-
-
-def lonely(world: World, node: Node, running: Running, snapshot: Snapshot | None) -> None:
-    """It was Primary and is not: after a while it offers itself for an election."""
-    sidecar, label = node.sidecar, node.disk.label
-    if sidecar.lonely is None:
-        sidecar.lonely = world.now
-    if snapshot is None or world.now - sidecar.lonely < GRACE:
-        sidecar.wake = min(sidecar.wake, sidecar.lonely + GRACE)
-        if snapshot is not None and sidecar.started is not None and node.name in snapshot.reports:
-            publish(node, sidecar.started, snapshot)
-        return
-    report = Report(
-        node=node.name,
-        owner=sidecar.owner,
-        boot_id=sidecar.boot_id,
-        activity=Activity.SURVIVOR,
-        held=Held.DATA,
-        position=running.position,
-        epoch=running.epoch,
-        tainted=label.tainted,
-        incarnation=sidecar.incarnation,
-        expected=len(world.nodes),
-        history=label.history,
-    )
-    decision = protocol.decide(report, snapshot, world.peers(node), timers(world, node))
-    if isinstance(decision, Wait):
-        sidecar.wait = decision.reason
-        world.tally[decision.reason] += 1
-    if isinstance(decision, Stop):
-        order_stop(world, node, decision)
-    else:
-        publish(node, report, snapshot)
-
-
-# Between the gate and the first answer, after the end, and the beat --------------------------------------
-
-
 def between(world: World, node: Node, snapshot: Snapshot | None) -> None:
     """The database does not answer: it was let out, or has ended."""
     sidecar = node.sidecar
@@ -409,25 +137,6 @@ def between(world: World, node: Node, snapshot: Snapshot | None) -> None:
         sidecar.wake = min(sidecar.wake, sidecar.answered + TTL)  # only slow, perhaps: its keys end with their lease
     elif snapshot is not None and sidecar.started is not None:
         publish(node, sidecar.started, snapshot)
-
-
-def begun(node: Node, boot_id: str) -> None:
-    """Begin anew with what is known of a start; after a restart of the sidecar that is little."""
-    sidecar, label = node.sidecar, node.disk.label
-    if sidecar.boot_id != boot_id:
-        sidecar.boot_id = boot_id
-        sidecar.before, sidecar.stopping, sidecar.incarnation = None, False, ""
-        sidecar.started = Report(
-            node=node.name,
-            owner=sidecar.owner,
-            boot_id=boot_id,
-            activity=Activity.STARTING,
-            held=Held.DATA,
-            epoch=label.epoch,
-            tainted=label.tainted,
-            expected=0,
-            history=label.history,
-        )
 
 
 def ended(node: Node, snapshot: Snapshot | None) -> None:
@@ -482,100 +191,3 @@ def beside(world: World, node: Node, snapshot: Snapshot) -> list[Put | Drop]:
                 sidecar.wake = min(sidecar.wake, sidecar.next_beat)
     lease = sidecar.lease
     return [c for c in changes if isinstance(c, Drop) or not holds(c.key, c.value, lease if c.leased else 0)]
-
-
-# Parts -----------------------------------------------------------------------------------------------
-
-
-def send(world: World, node: Node, transaction: Transaction) -> bool:
-    """Do a transaction; False: it failed, or nobody knows."""
-    sidecar = node.sidecar
-    if not reach(world, node):
-        sidecar.contact = None
-        return False
-    lease = 0
-    if any(isinstance(change, Put) and change.leased for change in transaction.changes):
-        renew(world, node)
-        lease = sidecar.lease
-    done = world.store.execute(transaction, lease)
-    if sidecar.lost_reply:
-        sidecar.lost_reply = False
-        world.tally["reply lost"] += done
-        return False
-    return done
-
-
-def elect(world: World, node: Node, transaction: Transaction, decision: Elect) -> bool:
-    """Write the election."""
-    epoch = decision.epoch
-    before = world.store.get(txn.BOOTSTRAP)
-    done = send(world, node, transaction)
-    now = world.store.get(txn.BOOTSTRAP)
-    if now is not before and now is not None and now.epoch is epoch:
-        world.tally[f"rule {epoch.rule}"] += 1
-        world.changes += 1
-        checks.elected(world, node, epoch, decision.order)
-    return done
-
-
-def confirm(world: World, node: Node, transaction: Transaction) -> bool:
-    """Tell etcd that this component serves; from here on it counts as confirmed, whatever the reply."""
-    before = world.store.revision
-    done = send(world, node, transaction)
-    bootstrap = world.store.get(txn.BOOTSTRAP)
-    wrote = world.store.revision != before and bootstrap is not None and bootstrap.phase is Standing.PRIMARY
-    if wrote:
-        served(world, node)
-    return done
-
-
-def served(world: World, node: Node) -> None:
-    """From here on clients may be sent to the component of this node."""
-    component = None if node.server is None else node.server.component
-    if component is not None and not component.confirmed:
-        component.confirmed = True
-        world.line = component.branch
-        checks.components(world)
-
-
-def write_label(world: World, node: Node, state: LocalState) -> bool:
-    """Store the label on the node's disk."""
-    if state is not node.disk.label:
-        node.disk.label = state
-        node.disk.strayed = False
-        world.changes += 1
-    return True
-
-
-def hand_out(world: World, node: Node, out: Decision, report: Report, decision: Join | Start) -> bool:
-    """Write the decision for the wrapper."""
-    sidecar = node.sidecar
-    world.changes += 1
-    sidecar.boot_id, sidecar.started, sidecar.before = out.boot_id, report, out.position
-    sidecar.stopping, sidecar.incarnation, sidecar.answered = False, "", None
-    node.decision = out
-    node.clean_exit = None
-    world.tally["fresh join" if out.fresh else "join" if isinstance(decision, Join) else "start"] += 1
-    return True
-
-
-def tell_confirmed(world: World, node: Node) -> bool:
-    """Write confirmed=1 into the lease file."""
-    node.asked = node.sidecar.boot_id
-    world.changes += 1
-    return True
-
-
-def write_order(world: World, node: Node, boot_id: str) -> bool:
-    """Write the order to stop."""
-    node.order = boot_id
-    node.sidecar.stopping = True
-    world.changes += 1
-    world.tally["stop ordered"] += 1
-    return True
-
-
-def said_final(_world: World, node: Node) -> bool:
-    """The clean end is known to etcd."""
-    node.clean_exit = None
-    return True

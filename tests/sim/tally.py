@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from galera_exporter.bootstrap.state import Reason, Rule
-from sim import faults
+from sim import events
 
 NEVER = frozenset({Reason.UNREADABLE_RECORD})
 """The simulation's store takes values as they are; how bytes are read is the records' own test."""
@@ -34,7 +34,7 @@ class Run:
 
 def missing(run: Run) -> list[str]:
     """Return the faults, rules and reasons that never occurred: a run without them shows little."""
-    wanted = [event.name for event in faults.EVENTS]
+    wanted = [event.name for event in events.EVENTS]
     wanted += [f"rule {rule}" for rule in RULES]
     wanted += [reason for reason in Reason if reason not in NEVER]
     return [name for name in wanted if not run.counts[name]]
@@ -49,9 +49,9 @@ def table(run: Run) -> Iterator[str]:
     yield f"violations  {len(run.violations):>12,}"
     yield ""
     yield from _part("elections by rule", {f"rule {rule}": run.counts[f"rule {rule}"] for rule in RULES})
-    yield from _part("faults and other events", {event.name: run.counts[event.name] for event in faults.EVENTS})
+    yield from _part("faults and other events", {event.name: run.counts[event.name] for event in events.EVENTS})
     yield from _part("waits", {reason: run.counts[reason] for reason in Reason if reason not in NEVER})
-    known = {f"rule {rule}" for rule in RULES} | {event.name for event in faults.EVENTS} | set(Reason)
+    known = {f"rule {rule}" for rule in RULES} | {event.name for event in events.EVENTS} | set(Reason)
     yield from _part("what else happened", {name: run.counts[name] for name in sorted(run.counts.keys() - known)})
 
 

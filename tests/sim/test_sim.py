@@ -37,7 +37,9 @@ def test_every_interleaving_of_a_few_events_keeps_the_invariants(size: int, dept
 def test_a_planted_bug_is_found(mutation: Mutation) -> None:
     with planted(mutation):
         found = first_violation(mutation.seed)
-    assert found is not None, f"not found in {LONGEST_SEARCH} schedules: the rule is not needed, or the world lacks a fault"
+    assert found is not None, (
+        f"not found in {LONGEST_SEARCH} schedules: the rule is not needed, or the world lacks a fault"
+    )
     assert found.kind in mutation.violated.split(", ")
 
 

@@ -1,14 +1,15 @@
-"""The simulated world: nodes, network, one etcd, and time. Everything that happens is a function of a world and a node."""
+"""The simulated world: nodes, network, one etcd, and time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 from galera_exporter.bootstrap.state import Peer
-from sim import galera, sidecar, wrapper
+from sim import desk, galera, sidecar, wrapper
 from sim.content import NOWHERE, Histories
-from sim.galera import Component
-from sim.node import Node, Phase, Sidecar, copied
+from sim.disk import copied
+from sim.group import Component
+from sim.node import Node, Phase, Sidecar
 from sim.store import Store
 
 LOOK = 3.0
@@ -109,42 +110,46 @@ class World:
                 if not node.sidecar.hung:
                     sidecar.tick(self, node)
         self.now += seconds
-        ends = self.store.ends
         for node in self.nodes:
-            side = node.sidecar
-            if side.alive and not side.frozen:
-                if not side.hung:
-                    if not node.frozen and node.phase is Phase.UP:
-                        side.answered = self.now
-                    elif sidecar.silent(self, node):
-                        continue
-                    if side.lease in ends and self.etcd_up and not node.cut:
-                        ends[side.lease] = self.now + sidecar.TTL
-                        side.renewed = self.now
-                        sidecar.extend(self, node)
-                    sidecar.show(self, node)
-                elif side.page is not None:
-                    side.page = None  # what it said is too old by now
-                    self.changes += 1
+            if node.sidecar.alive and not node.sidecar.frozen:
+                self._keep(node)
         if self.committed:
             self.committed = False
             self.changes += 1
         if self.etcd_up:
             self.store.expire(self.now)
         for node in self.nodes:
-            if node.frozen:
-                continue
-            if node.waking or (node.phase is Phase.GATE and seconds >= LOOK):
-                wrapper.run(self, node)
-            if node.server is not None:
-                self._pass(node)
+            if not node.frozen:
+                self._pass(node, seconds)
 
-    def _pass(self, node: Node) -> None:
+    def _keep(self, node: Node) -> None:
+        """A sidecar renews its lease, and sees its database."""
+        side, ends = node.sidecar, self.store.ends
+        if side.hung:
+            if side.page is not None:
+                side.page = None  # what it said is too old by now
+                self.changes += 1
+            return
+        if not node.frozen and node.phase is Phase.UP:
+            side.answered = self.now
+        elif desk.silent(self, node):
+            return
+        if side.lease in ends and self.etcd_up and not node.cut:
+            ends[side.lease] = self.now + desk.TTL
+            side.renewed = self.now
+            desk.extend(self, node)
+        sidecar.show(self, node)
+
+    def _pass(self, node: Node, seconds: float) -> None:
+        """Wrapper and server do what they do in that time."""
+        if node.waking or (node.phase is Phase.GATE and seconds >= LOOK):
+            wrapper.run(self, node)
         server = node.server
-        assert server is not None
-        if node.waking or (not node.confirmed and self.now - node.beat >= wrapper.LEASE):
-            if wrapper.overdue(self, node):
-                return
+        if server is None:
+            return
+        late = not node.confirmed and self.now - node.beat >= wrapper.LEASE
+        if (node.waking or late) and wrapper.overdue(self, node):
+            return
         galera.settle(node)
         if node.phase is Phase.UP and server.last is None and server.component is None and self.now >= server.deadline:
             self.tally["joiner gave up"] += 1

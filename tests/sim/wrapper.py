@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from sim import checks, galera
+from sim import checks, galera, group
 from sim.content import NOWHERE
 from sim.node import Decision, Node, Phase
 
@@ -34,23 +35,23 @@ def run(world: World, node: Node) -> bool:
         return False
     if node.waking and overdue(world, node):
         return True
-    phase = node.phase
-    if phase is Phase.GATE:
-        return _take_decision(world, node)
-    if phase is Phase.INITIALIZING:
-        if world.now - node.beat >= LEASE:
-            node.phase = Phase.OFF
-            world.changes += 1
-            return True
-        node.disk.present = node.disk.whole = node.disk.complete = True
-        _launch(world, node)
+    act = _NEXT.get(node.phase)
+    return act is not None and act(world, node)
+
+
+def _initialize(world: World, node: Node) -> bool:
+    if world.now - node.beat >= LEASE:
+        node.phase = Phase.OFF
+        world.changes += 1
         return True
-    if phase is Phase.STARTING:
-        galera.begin(world, node)
-        return True
-    if phase is Phase.UP:
-        return _supervise(world, node)
-    return False
+    node.disk.present = node.disk.whole = node.disk.complete = True
+    _launch(world, node)
+    return True
+
+
+def _begin(world: World, node: Node) -> bool:
+    galera.begin(world, node)
+    return True
 
 
 def _supervise(world: World, node: Node) -> bool:
@@ -111,6 +112,14 @@ def _take_decision(world: World, node: Node) -> bool:
     return True
 
 
+_NEXT: Final[dict[Phase, Callable[[World, Node], bool]]] = {
+    Phase.GATE: _take_decision,
+    Phase.INITIALIZING: _initialize,
+    Phase.STARTING: _begin,
+    Phase.UP: _supervise,
+}
+
+
 def _launch(world: World, node: Node) -> None:
     node.disk.transfer = False
     galera.start(world, node)
@@ -149,7 +158,7 @@ def stop(world: World, node: Node) -> None:
     galera.leave(world, node)
     if node.disk.clean:
         node.clean_exit = server.boot_id, node.disk.request("", world.histories).position
-    galera.regroup(world)
+    group.regroup(world)
 
 
 def stop_together(world: World) -> None:

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from galera_exporter.bootstrap import admission, choice, election, lineage, local, membership, protocol, transactions
 from galera_exporter.bootstrap.decisions import Join, Keep, Start, Stop
-from galera_exporter.bootstrap.lineage import Standing, newest_confirmed
+from galera_exporter.bootstrap.lineage import Standing
 from galera_exporter.bootstrap.state import Held, Report, Rule
 from galera_exporter.bootstrap.transactions import NoneBelow, Transaction
-from sim import desk, gate, watch, wrapper
+from sim import desk, gate, wrapper
 from sim.disk import Disk
 
 Change = tuple[Any, str, Any]
@@ -94,10 +94,6 @@ def of_key(*starts: str) -> Callable[[Any], bool]:
     return lambda guard: not isinstance(guard, NoneBelow) and guard.key.startswith(starts)
 
 
-def is_none_below(guard: Any) -> bool:
-    return isinstance(guard, NoneBelow)
-
-
 def final_without_view(found: Any, best: Any) -> bool:
     finals = {known.node for known in choice.absent_finals(found, best)}
     reporting = {node for node, report in found.reports.items() if not choice.lost_data(found, report)}
@@ -112,11 +108,11 @@ def final_with_own_view_only(found: Any, best: Any) -> bool:
     return accounted.issuperset(best.report.view.members)
 
 
-def finals(found: Any, best: Any, *, final: bool = True, behind: bool = True) -> Iterator[Any]:
+def finals_or_not(found: Any, best: Any) -> Iterator[Any]:
     for node, known in found.snapshot.nodes.items():
         report = found.reports.get(node)
         absent = report is None or report.held is not Held.DATA
-        if absent and (known.final or not final) and (known.position.seqno <= best.confirmed or not behind):
+        if absent and known.position.seqno <= best.confirmed:
             yield known
 
 
@@ -131,7 +127,6 @@ _join = admission._join
 _joined = local.joined
 _elect = election._elect
 _request = Disk.request
-_adopted = transactions.adopt
 _begin = transactions.begin
 _supervise = membership.own_confirmation
 
@@ -152,11 +147,6 @@ def initial_whatever_was(case: Any, found: Any) -> Any:
 def join_never_fresh(case: Any, cluster: int, history: Any) -> Any:
     decision = _join(case, cluster, history)
     return replace(decision, fresh=False) if isinstance(decision, Join) else decision
-
-
-def elect_always_lossy(case: Any, found: Any, rule: Any, order: Any = None) -> Any:
-    decision = _elect(case, found, rule, order)
-    return replace(decision, epoch=replace(decision.epoch, lossy=True)) if order is not None else decision
 
 
 def joined_never_tainted(state: Any, decision: Any, report: Any) -> Any:
@@ -213,16 +203,6 @@ def join_of_unconfirmed(case: Any) -> Any:
 
 
 _join_rule = admission.join
-_describe = watch.describe
-
-
-def describe_with_last_primary(world: Any, node: Any, server: Any, snapshot: Any) -> Any:
-    before = node.sidecar.before
-    running = _describe(world, node, server, snapshot)
-    newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-    if server.shown is not None:
-        node.sidecar.before = running.position if newest <= running.epoch or before is None else before
-    return replace(running, before=node.sidecar.before)
 
 
 def merged(one: Any, other: Any) -> Any:
@@ -243,12 +223,14 @@ MUTATIONS: Final = (
     Mutation(
         "A holds with one node missing",
         instead(choice.all_reported, lambda f, _b: len(f.reports) >= f.expected - 1),
-        "lost commit, two clusters",
+        "lost commit",
+        33,
     ),
     Mutation(
         "L trusts safe_to_bootstrap of any epoch",
         instead(choice.last_to_leave, lambda _f, best: best.report.safe),
         "lost commit",
+        5102,
     ),
     Mutation(
         "L does not ask for safe_to_bootstrap",
@@ -257,81 +239,79 @@ MUTATIONS: Final = (
             lambda f, best: f.snapshot.bootstrap is not None and best.report.epoch == f.cluster > 0,
         ),
         "lost commit",
+        33,
     ),
-    Mutation("safe_to_bootstrap after a crash counts", lambda: [(Disk, "request", request_of_any_safe)], "lost commit"),
-    Mutation("F without the views", instead(choice.others_final, final_without_view), "lost commit"),
-    Mutation("F with the best's view only", instead(choice.others_final, final_with_own_view_only), "lost commit"),
+    Mutation(
+        "safe_to_bootstrap after a crash counts", lambda: [(Disk, "request", request_of_any_safe)], "lost commit", 230
+    ),
+    Mutation("F without the views", instead(choice.others_final, final_without_view), "lost commit", 102),
+    Mutation("F with the best's view only", instead(choice.others_final, final_with_own_view_only), "lost commit", 164),
     Mutation(
         "F does not ask whether the end was clean",
-        instead(choice.absent_finals, lambda f, b: finals(f, b, final=False)),
+        instead(choice.absent_finals, finals_or_not),
         "lost commit",
+        51,
     ),
-    Mutation("T without the other nodes", instead(choice.all_but_elected, lambda f, _b: bool(f.absent)), "lost commit"),
-    Mutation("T without waiting", lambda: [(desk, "TAKEOVER", 0.0)], "two bootstraps"),
-    Mutation("watermarks are ignored", instead(choice.watermark, lambda _f: None), "lost commit"),
-    Mutation("other histories are no obstacle", instead(choice.foreign, lambda _f: ()), "lost commit, thrown away"),
     Mutation(
-        "conflicts are ignored, the most advanced wins", instead(election._best, best_without_conflicts), "lost commit"
+        "T without the other nodes", instead(choice.all_but_elected, lambda f, _b: bool(f.absent)), "lost commit", 1102
     ),
-    Mutation("tainted data are used", usable(tainted=True), "bad data"),
-    Mutation("data without a position are used", usable(position=False), "thrown away, bad data"),
-    Mutation("everything is part of the history", instead(lineage.place, lambda *_: Standing.MEMBER), "diverged"),
-    Mutation("abandoned data are joined by IST", instead(admission._join, join_never_fresh), "diverged"),
-    Mutation("every order is lossy", instead(election._elect, elect_always_lossy), "thrown away"),
-    Mutation("an order that is not lossy loses data", instead(election._ahead_of, lambda *_: ()), "lost commit"),
-    Mutation("survivors are not stopped", instead(election._survivor_yields, lambda _c: None), "two bootstraps"),
-    Mutation("nodes that start are not waited for", off(election.nobody_starts), "lost commit"),
-    Mutation("hold is ignored", off(election.hold), "held"),
-    Mutation("hold does not guard the election", unguarded(transactions.elect, of_key("hold")), "held"),
-    Mutation("an order is not used up", instead(transactions._used, lambda *_: []), "order twice"),
+    Mutation("T without waiting", lambda: [(desk, "TAKEOVER", 0.0)], "two bootstraps", 470),
+    Mutation("watermarks are ignored", instead(choice.watermark, lambda _f: None), "regressed", 45),
+    Mutation("other histories are no obstacle", instead(choice.foreign, lambda _f: ()), "conflict", 10),
     Mutation(
-        "the first start does not wait for all", instead(election._initial, initial_of_whoever_is_here), "lost commit"
+        "conflicts are ignored, the most advanced wins", instead(election._best, best_without_conflicts), "conflict", 10
+    ),
+    Mutation("tainted data are used", usable(tainted=True), "bad data", 85),
+    Mutation("data without a position are used", usable(position=False), "stuck", 67),
+    Mutation("everything is part of the history", instead(lineage.place, lambda *_: Standing.MEMBER), "conflict", 23),
+    Mutation("abandoned data are joined by IST", instead(admission._join, join_never_fresh), "diverged", 17),
+    Mutation("an order that is not lossy loses data", instead(election._ahead_of, lambda *_: ()), "lost commit", 63),
+    Mutation("survivors are not stopped", instead(election._survivor_yields, lambda _c: None), "stuck", 23),
+    Mutation("nodes that start are not waited for", off(election.nobody_starts), "lost commit", 506),
+    Mutation("hold is ignored", off(election.hold), "held", 28),
+    Mutation("hold does not guard the election", unguarded(transactions.elect, of_key("hold")), "held", 121),
+    Mutation("an order is not used up", instead(transactions._used, lambda *_: []), "order twice", 48),
+    Mutation(
+        "the first start does not wait for all",
+        instead(election._initial, initial_of_whoever_is_here),
+        "two clusters",
+        2396,
     ),
     Mutation(
         "no guard against the loss of all data",
         instead(election._without_data, initial_whatever_was),
         "lost commit",
+        1619,
     ),
-    Mutation("an election is put, not compared", unguarded(transactions.elect), "two bootstraps"),
-    Mutation("a start is not bound in etcd", unguarded(transactions.begin), "two bootstraps"),
-    Mutation("a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit"),
-    Mutation("a confirmation is put, not compared", unguarded(transactions.confirm), "two clusters"),
-    Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "two bootstraps"),
-    Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "diverged"),
+    Mutation("an election is put, not compared", unguarded(transactions.elect), "held", 121),
+    Mutation("a start is not bound in etcd", unguarded(transactions.begin), "unbound", 751),
     Mutation(
-        "the last position while Primary bounds the data",
-        lambda: [(watch, "describe", describe_with_last_primary)],
-        "diverged",
+        "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "two clusters", 1100
     ),
-    Mutation(
-        "a Primary component is overlooked, in reading and in writing",
-        lambda: [*off(admission.primary_exists)(), *unguarded(transactions.elect, is_none_below)()],
-        "two clusters",
-    ),
-    Mutation(
-        "an election is not compared with what it was built on",
-        unguarded(transactions.elect, of_key("report/", "bootstrap", "nodes/")),
-        "two bootstraps",
-    ),
-    Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "thrown away"),
+    Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "stuck", 643),
+    Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "stuck", 1556),
+    Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "stuck", 817),
     Mutation(
         "an elected node starts with other data",
         instead(admission.own_election, start_whatever_the_data),
         "lost commit",
+        45,
     ),
-    Mutation("another pod's keys are no obstacle", off(admission.identity), "two bootstraps"),
-    Mutation("an incomplete transfer does not taint", instead(local.joined, joined_never_tainted), "bad data"),
+    Mutation("an incomplete transfer does not taint", instead(local.joined, joined_never_tainted), "diverged", 293),
     Mutation(
         "the label is written last",
         instead(gate.in_order, lambda label, bind, hand: (*bind, hand, label)),
-        "diverged",
+        "two bootstraps",
+        5333,
     ),
     Mutation(
         "a decision is used twice",
         lambda: everywhere(wrapper.take, take_again) + everywhere(wrapper.prepare, prepare_keeps_decision),
-        "two bootstraps",
+        "thrown away",
+        1,
     ),
-    Mutation("the lease of a bootstrap is not watched", instead(wrapper.overdue, lambda *_: False), "two bootstraps"),
-    Mutation("an unconfirmed epoch overwrites a confirmed one", instead(lineage.merge, merged), "diverged"),
-    Mutation("epoch numbers are used again", instead(election._unheard_of, lambda _order: 0), "restless"),
+    Mutation(
+        "the lease of a bootstrap is not watched", instead(wrapper.overdue, lambda *_: False), "two bootstraps", 584
+    ),
+    Mutation("an unconfirmed epoch overwrites a confirmed one", instead(lineage.merge, merged), "restless", 4),
 )

@@ -148,8 +148,8 @@ def others_final(found: Evidence, best: Candidate) -> bool:
     its incarnation. The chain of views is unbroken: each has a member of the one before.
     """
     view = best.report.view
-    if view is None or found.cluster == 0:
-        return False
+    if view is None or best.report.epoch != found.cluster or found.cluster == 0:
+        return False  # who was in the views of the newest epoch is not known
     finals = {known.node: known for known in absent_finals(found, best)}
     reporting = {node for node, report in found.reports.items() if not lost_data(found, report)}
     if len(reporting | finals.keys()) < found.expected:

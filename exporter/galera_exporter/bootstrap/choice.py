@@ -129,13 +129,20 @@ def all_reported(found: Evidence, _best: Candidate) -> bool:
 
 
 def last_to_leave(found: Evidence, best: Candidate) -> bool:
-    """L: the best left cleanly, as the last member of the Primary component of the newest epoch."""
+    """L: the best left cleanly, as the last member of the Primary component of the newest epoch.
+
+    It must know itself that this epoch was confirmed: a volume of the time before, put back
+    from a snapshot, left as the last of it too.
+    """
     bootstrap = found.snapshot.bootstrap
+    own = best.report.history.get(best.report.epoch)
     return (
         best.report.safe
         and bootstrap is not None
         and bootstrap.phase is Phase.PRIMARY
         and best.report.epoch == bootstrap.epoch.number == found.cluster
+        and own is not None
+        and own.confirmed
     )
 
 

@@ -286,7 +286,7 @@ MUTATIONS: Final = (
     Mutation("an election is put, not compared", unguarded(transactions.elect), "held", 121),
     Mutation("a start is not bound in etcd", unguarded(transactions.begin), "unbound", 751),
     Mutation(
-        "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "two clusters", 1100
+        "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit", 3345
     ),
     Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "stuck", 643),
     Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "stuck", 1556),

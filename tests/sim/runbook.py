@@ -60,11 +60,10 @@ def _fitting(world: World) -> set[Reason]:
 
 
 def _split(world: World) -> bool:
-    """Whether an order passed over a component that serves on."""
+    """Whether a component runs that its members take for one of an older epoch than the newest."""
     newest = world.store.get(BOOTSTRAP)
-    return world.forced and any(
-        component.confirmed and newest is not None and component.members[0].disk.label.epoch < newest.epoch.number
-        for component in world.components
+    return newest is not None and any(
+        component.members[0].disk.label.epoch < newest.epoch.number for component in world.components
     )
 
 

@@ -23,23 +23,22 @@ GARBAGE = "200 with garbage"
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How likely each fault is for one request; the rest passes. ``only`` limits them to paths that contain it."""
+    """How likely each fault is for one read, and for one write (transactions, leases); the rest passes."""
 
-    chances: Mapping[str, float]
-    only: str = ""
+    reads: Mapping[str, float]
+    writes: Mapping[str, float]
 
     def draw(self, source: random.Random, path: str) -> str:
         """Choose what happens to a request."""
-        if self.only in path:
-            dice = source.random()
-            for fault, chance in self.chances.items():
-                if dice < chance:
-                    return fault
-                dice -= chance
+        dice = source.random()
+        for fault, chance in (self.reads if path.endswith("/kv/range") else self.writes).items():
+            if dice < chance:
+                return fault
+            dice -= chance
         return PASS
 
 
-CALM = Faults({})
+CALM = Faults({}, {})
 
 
 class FaultyGateway:

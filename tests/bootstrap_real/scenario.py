@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -99,7 +100,7 @@ def check_elected_once(site: Site, after: int, rule: str) -> Record:
     assert epoch["confirmed"]
     assert [pod.name for pod in site.pods if pod.made_cluster] == [epoch["node"]]
     told = site.pod(str(epoch["node"])).told
-    assert f"elected itself by rule {rule} for epoch {epoch['number']}" in told, told
+    assert re.search(rf"start: starts epoch {epoch['number']} .*, elected by rule {rule}$", told, re.MULTILINE), told
     return epoch
 
 

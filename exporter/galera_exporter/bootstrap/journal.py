@@ -85,7 +85,9 @@ def _words(decision: GateDecision | RunDecision) -> str:
         case Join(epoch=number, fresh=fresh):
             return f"joins epoch {number}" + (", its own data are replaced by a full state transfer" if fresh else "")
         case Start(epoch=epoch, initialize=initialize):
-            return f"starts epoch {epoch.number}" + (" with an empty database" if initialize else f" at {epoch.base}")
+            # With the rule: an election whose reply was lost was not logged as one.
+            base = "with an empty database" if initialize else f"at {epoch.base}"
+            return f"starts epoch {epoch.number} {base}, elected by rule {epoch.rule}"
         case Elect(epoch=epoch):
             return (
                 f"elected itself by rule {epoch.rule} for epoch {epoch.number}: "

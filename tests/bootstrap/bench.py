@@ -59,6 +59,12 @@ class Bench:
         for _ in range(times):
             self.coordinator.step(self.etcd.range(self.config.etcd.prefix))
 
+    def after(self, seconds: int) -> None:
+        """Let the clock go on by as much, with a step each second."""
+        for _ in range(seconds):
+            self.ahead += 1
+            self.step()
+
     @property
     def snapshot(self) -> Snapshot:
         """What is in etcd."""

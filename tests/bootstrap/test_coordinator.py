@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bootstrap.bench import UUID, Bench
 from galera_exporter.bootstrap.reading import Action, NodePhase
+from galera_exporter.bootstrap.records import encode
 from galera_exporter.bootstrap.state import Activity, Phase, Reason
+from galera_exporter.registry.keyvalue import delete, put
 from galera_exporter.settings import EtcdSettings
 from lab import EtcdCluster, wait_until
 
@@ -110,9 +113,7 @@ def test_a_new_start_needs_a_new_decision(make: MakeBench) -> None:
 def test_who_is_killed_within_a_recovery_gives_its_election_back_only_when_its_data_changed(make: MakeBench) -> None:
     bench = make()
     bench.ask("boot-1", data="data", position=f"{UUID}:42", source="recover")
-    bench.step()
-    bench.ahead = 8
-    bench.step(2)
+    bench.after(10)
     assert (bench.decision["action"], bench.decision["position"]) == ("bootstrap", f"{UUID}:42")
     bench.phase("boot-1", "exited", exit=137)
     bench.ask("boot-2", data="data", position=f"{UUID}:43", source="recover")
@@ -131,15 +132,16 @@ def test_where_there_are_data_nobody_is_elected_before_etcd_has_answered_for_the
 ) -> None:
     bench = make()
     bench.ask("boot-1", data="data", position=f"{UUID}:42", source="recover")
-    bench.step(3)
+    bench.after(5)
     assert reason(bench) is Reason.SETTLING
-    bench.ahead = 8
     bench.coordinator.step(None)  # etcd is silent for a moment: what stands in it may be old again
-    bench.step(2)
+    bench.after(5)
+    assert reason(bench) is Reason.SETTLING
+    bench.ahead += 60  # this process slept: what it did not see does not count
+    bench.after(5)
     assert reason(bench) is Reason.SETTLING
     assert bench.snapshot.bootstrap is None
-    bench.ahead = 16
-    bench.step()
+    bench.after(5)
     assert bench.snapshot.bootstrap is not None
 
 
@@ -183,9 +185,51 @@ def test_an_election_that_was_built_on_what_has_changed_is_not_written(make: Mak
     other.step()
     one.coordinator.step(stale)
     assert one.snapshot.bootstrap is None
-    one.ahead = 8
-    one.step()
+    one.after(8)
     assert reason(one) is Reason.ELECTING
+
+
+def test_an_election_that_was_taken_over_gets_no_lease_and_is_stopped(make: MakeBench) -> None:
+    bench = make(expected=1)
+    bench.ask("boot-1")
+    bench.step(3)
+    (bench.handoff / "decision").rename(bench.handoff / "decision.used")
+    bench.phase("boot-1", "initializing")
+    bench.step()
+    beats = (bench.handoff / "lease").read_text()
+    snapshot = bench.snapshot
+    assert snapshot.bootstrap is not None
+    other = replace(snapshot.bootstrap, epoch=replace(snapshot.bootstrap.epoch, number=2, node="galera-1"))
+    bench.etcd.transaction([], [put(f"{bench.config.etcd.prefix}bootstrap".encode(), encode(other))])
+    bench.after(6)
+    assert (bench.handoff / "lease").read_text() == beats
+    assert "taken over" in (bench.handoff / "order").read_text()
+
+
+def test_a_wrapper_that_missed_the_confirmation_is_told_again(make: MakeBench, tmp_path: Path) -> None:
+    first = make()
+    first.ask("boot-1")
+    first.step(3)
+    state = first.states / "state.json"
+    state.write_text(state.read_text().replace('"confirmed": false', '"confirmed": true', 1))
+    first.phase("boot-1", "starting", pid=1)
+    second = make()  # the sidecar was killed between the label and the wrapper's file
+    second.step()
+    assert "confirmed=1" in (tmp_path / "galera-0" / "handoff" / "lease").read_text()
+
+
+def test_a_stop_order_that_could_not_be_written_is_given_again(make: MakeBench) -> None:
+    bench = make()
+    bench.ask("boot-1")
+    bench.step(3)
+    bench.phase("boot-1", "starting", pid=1)
+    bench.etcd.transaction([], [delete(f"{bench.config.etcd.prefix}bootstrap".encode())])
+    (bench.handoff / ".order.sidecar").mkdir()
+    bench.step()
+    assert not (bench.handoff / "order").exists()
+    (bench.handoff / ".order.sidecar").rmdir()
+    bench.step()
+    assert (bench.handoff / "order").exists()
 
 
 def test_a_database_that_stops_answering_for_a_moment_keeps_its_keys(make: MakeBench) -> None:

@@ -212,9 +212,9 @@ await_decision() {
   tell waiting "$text"
   now
   seen=$now
-  until ((now - seen < 10)) && [[ -e $handoff/decision ]] && decided; do
+  until ((now - seen < 5)) && [[ -e $handoff/decision ]] && decided; do
     leave_if_asked
-    ((now - seen < 10)) || { log "slept for $((now - seen)) s: what was decided meanwhile is past" && return 1; }
+    ((now - seen < 5)) || { log "slept for $((now - seen)) s: what was decided meanwhile is past" && return 1; }
     ((now - spoken < 30)) || { log "$text" && spoken=$now; }
     seen=$now
     tick
@@ -345,7 +345,7 @@ start() {
   leave_if_asked
   now
   renewed=$now
-  [[ $action == join ]] || { confirmed='' && { ((now - taken < 10)) || await_lease; }; }
+  [[ $action == join ]] || { confirmed='' && { ((now - taken < 3)) || await_lease; }; }
   launch "${server[@]}" "${flags[@]}"
   renewed=$now
   log "started mariadbd, pid $child: ${server[*]} ${flags[*]}"
@@ -374,9 +374,10 @@ supervise() {
   obey
   see_confirmation
   [[ $confirmed || $stale ]] || ((now - renewed < lease_seconds)) || {
+    # At once: nobody was served from it, and by now others may be about to be elected.
     stale=1
+    kill -KILL "$child" 2>/dev/null
     tell stopping "ends mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
-    end_child_soon
   }
 }
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.decisions import Stop
 from galera_exporter.bootstrap.desk import Boot, Desk
 from galera_exporter.bootstrap.gate import Gate
 from galera_exporter.bootstrap.handoff import Wrapper, WrapperPhase
@@ -27,6 +29,10 @@ from galera_exporter.registry.keyvalue import Operation, Range, put
 from galera_exporter.registry.lease import Lease
 from galera_exporter.registry.records import encode, nodes_key
 
+_DURABLE: Final = 2.5
+"""Seconds after which a position is on disk for certain, also with innodb_flush_log_at_trx_commit 0 or 2."""
+_STOPPED: Final = frozenset({WrapperPhase.PREPARING, WrapperPhase.RECOVERING, WrapperPhase.EXITED})
+
 
 class Coordinator:
     """The bootstrap part of one sidecar: the heartbeat's companion, on its thread except where said."""
@@ -38,7 +44,8 @@ class Coordinator:
         self._gate = Gate(self._desk)
         self._watch = Watch(self._desk)
         self._running: Running | None = None
-        self._record: NodeRecord | None = None
+        self._record: tuple[NodeRecord, float] | None = None
+        """What may be on disk soon, and when it was seen."""
         self._final = ""
 
     def reading(self) -> BootstrapReading:
@@ -82,18 +89,32 @@ class Coordinator:
             return []
         prefix = self._config.etcd.prefix
         _, writes = operations(prefix, txn.Transaction((), txn.beat(running, desk.snapshot)), lease, desk.found)
-        durable, self._record = self._record, record if registers(running, desk.snapshot) else None
-        if self._record is None:
+        if not registers(running, desk.snapshot):
+            self._record = None
             return writes
-        if durable is not None and durable.epoch == record.epoch:
-            writes.append(put(nodes_key(prefix, record.node), encode(durable)))
+        durable, now = self._record, desk.clock()
+        if durable is not None and now - durable[1] < _DURABLE:
+            return writes
+        self._record = record, now
+        if durable is not None and (durable[0].epoch, durable[0].member_uuid) == (record.epoch, record.member_uuid):
+            writes.append(put(nodes_key(prefix, record.node), encode(durable[0])))
         elif record.node not in desk.snapshot.nodes:
             writes.append(put(nodes_key(prefix, record.node), encode(replace(record, position=Position()))))
         return writes
 
-    def leave(self, found: Range | None) -> None:
-        """Say that the database ended cleanly, if it did, before the sidecar ends."""
-        self.step(found)
+    def leave(self, found: Range | None) -> bool:
+        """Say that the database ended cleanly, if it did, before the sidecar ends; return whether it is stopped."""
+        desk = self._desk
+        try:
+            desk.observe(found)
+            wrapper = desk.handoff.wrapper()
+            if wrapper.phase is WrapperPhase.EXITED:
+                self._ended(wrapper, desk.boot(wrapper.boot_id))
+            waits = wrapper.phase is WrapperPhase.WAITING and not self._gate.decided(wrapper.boot_id)
+        except (RegistryError, OSError) as error:
+            desk.journal.failed(f"cannot be carried out: {error}")
+            return False
+        return waits or wrapper.phase in _STOPPED
 
     def _step(self, found: Range | None) -> bool:
         self._desk.observe(found)
@@ -105,6 +126,10 @@ class Coordinator:
         if wrapper.phase in {WrapperPhase.PREPARING, WrapperPhase.RECOVERING}:
             return self._idle(wrapper)
         boot = self._desk.boot(wrapper.boot_id)
+        if wrapper.phase is WrapperPhase.EXITED:
+            self._idle(wrapper)
+            return self._ended(wrapper, boot)
+        self._desk.confirm(boot)
         reading = self._node.database(min(self._config.mariadb.timeout, self._config.etcd.ttl / 5))
         # The sampler shares readings that are up to a second old: one of the run before says nothing of this one.
         if reading.sample is not None and reading.taken >= boot.decided:
@@ -112,10 +137,10 @@ class Coordinator:
             return wrote
         if wrapper.phase in {WrapperPhase.INITIALIZING, WrapperPhase.STARTING, WrapperPhase.WAITING}:
             return self._silent(boot)
-        self._idle(wrapper)
-        return wrapper.phase is WrapperPhase.EXITED and self._ended(wrapper, boot)
+        return self._idle(wrapper)
 
     def _idle(self, wrapper: Wrapper) -> bool:
+        self._record = None
         self._desk.journal.stands(NodePhase.IDLE, self._desk.state.epoch, Position(), wrapper.boot_id)
         return False
 
@@ -132,6 +157,9 @@ class Coordinator:
         desk.journal.stands(phase, desk.state.epoch, boot.before or Position(), boot.boot_id)
         if desk.snapshot is None:
             return False
+        if desk.taken_over:
+            self._watch.stop(Stop(f"the election of epoch {desk.state.epoch} was taken over"), boot)
+            return False  # no lease for it: the wrapper ends it, or never starts it
         wrote = desk.publish(boot.report, desk.snapshot)
         desk.extend(boot)
         return wrote

@@ -39,6 +39,8 @@ class Boot:
     was_primary: bool = True
     answered: float | None = None
     """When the database answered last; None: it never did."""
+    told: bool = False
+    """Whether the wrapper was told that this start is confirmed."""
     beat: int = 0
     extended: float = float("-inf")
     """When the wrapper was last told that the lease holds."""
@@ -75,6 +77,7 @@ class Desk:
         self._etcd = etcd
         self._lease = lease
         self._answering: float | None = None
+        self._observed = clock()
         self._boot: Boot | None = None
         self._absent: tuple[int, float] | None = None
         self._states = StateFile(settings.state_dir)
@@ -86,6 +89,10 @@ class Desk:
     def observe(self, found: Range | None) -> Snapshot | None:
         """Take in a read of the registry."""
         self.found = found
+        now = self.clock()
+        if now - self._observed > self.config.etcd.ttl / 2:
+            self._answering = self._absent = None  # this process slept: what it did not see does not count
+        self._observed = now
         if found is None:
             self._answering = None
         elif self._answering is None:
@@ -144,6 +151,24 @@ class Desk:
             boot.beat += 1
             self.handoff.lease(boot.boot_id, boot.beat, confirmed=False)
             boot.extended = self._lease.renewed
+
+    def confirm(self, boot: Boot) -> None:
+        """Have the wrapper know that this start is confirmed: it would end the database when no lease is renewed."""
+        if self.state.confirmed and boot.boot_id and not boot.told:
+            self.handoff.lease(boot.boot_id, boot.beat, confirmed=True)
+            boot.told = True
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether this node was let out to begin an epoch whose election is no longer its own."""
+        if self.snapshot is None or self.state.confirmed or not self.state.epoch:
+            return False
+        bootstrap = self.snapshot.bootstrap
+        return (
+            bootstrap is None
+            or bootstrap.phase is Phase.VOID
+            or (bootstrap.epoch.number, bootstrap.epoch.node) != (self.state.epoch, self.config.node)
+        )
 
     def begin(self, boot: Boot) -> None:
         """Take in that a start was decided."""

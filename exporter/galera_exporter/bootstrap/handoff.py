@@ -7,6 +7,7 @@ reader sees all of it or nothing. The wrapper writes ``request`` and ``phase``; 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -71,8 +72,8 @@ class Handoff:
         return parse_request(self._read("request"))
 
     def decided(self, boot_id: str) -> bool:
-        """Whether a decision for this start lies there and was not taken yet."""
-        return self._read("decision").get("boot_id") == boot_id
+        """Whether a decision for this start was handed out, taken or not: the wrapper keeps it until its next start."""
+        return any(self._read(name).get("boot_id") == boot_id for name in ("decision", "decision.used"))
 
     def decide(self, boot_id: str, fields: Mapping[str, object]) -> None:
         """Hand out the decision for one start."""
@@ -103,7 +104,9 @@ class Handoff:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         try:
             os.fchmod(handle, 0o640)  # whatever the umask is: the wrapper may be another user of the same group
-            os.write(handle, text.encode())
+            data = text.encode()
+            if os.write(handle, data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
         finally:
             os.close(handle)
         temporary.replace(self._folder / name)

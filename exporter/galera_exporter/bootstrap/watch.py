@@ -35,11 +35,13 @@ class Watch:
         boot.answered = desk.clock()
         boot.incarnation = sample.member_uuid or boot.incarnation
         running = self._describe(sample, boot, snapshot)
-        decision = supervise(running, snapshot)
+        # Of a label that cannot be read nothing is guessed, and it is not written over.
+        decision = Keep() if desk.fault else supervise(running, snapshot)
         wrote = self._carry_out(decision, running, boot, snapshot)
         if self._whole_again(decision, running, boot, snapshot):
             desk.store(synced(desk.state))
         if isinstance(decision, Stop):
+            desk.journal.stands(NodePhase.STARTING, desk.state.epoch, sample.position, boot.boot_id)
             return running, wrote
         if not sample.primary:
             return running, self._lonely(running, boot, snapshot) or wrote
@@ -50,8 +52,8 @@ class Watch:
             if snapshot is not None:
                 wrote = desk.publish(boot.report, snapshot) or wrote
                 desk.extend(boot)
-        elif desk.state.tainted:
-            phase = NodePhase.STARTING
+        elif desk.state.tainted or (snapshot is not None and running.epoch < newest_confirmed(snapshot.history)):
+            phase = NodePhase.STARTING  # whether its data are the cluster's is not certain
         desk.journal.stands(phase, desk.state.epoch, sample.position, boot.boot_id)
         return running, wrote
 
@@ -90,7 +92,7 @@ class Watch:
         desk = self._desk
         match decision:
             case Stop():
-                self._stop(decision, boot)
+                self.stop(decision, boot)
             case Confirm() if snapshot is not None:
                 if desk.write(txn.confirm(decision, snapshot, running.position.uuid, running.component)):
                     epoch = replace(decision.epoch, uuid=running.position.uuid, confirmed=True)
@@ -100,24 +102,24 @@ class Watch:
                 if desk.write(txn.adopt(decision, snapshot, desk.state, str(uuid.uuid4()))):
                     self._confirmed(confirmed(desk.state, decision.epoch), boot, decision)
                 return True
-            case Relabel() if snapshot is not None:
+            case Relabel() if snapshot is not None and decision.epoch in snapshot.history:
                 self._confirmed(confirmed(desk.state, snapshot.history[decision.epoch]), boot, decision)
         return False
 
     def _confirmed(self, state: LocalState, boot: Boot, decision: RunDecision) -> None:
         self._desk.store(state)
-        if boot.boot_id:
-            self._desk.handoff.lease(boot.boot_id, boot.beat, confirmed=True)
+        self._desk.confirm(boot)
         self._desk.journal.carried_out(decision)
 
-    def _stop(self, decision: Stop, boot: Boot) -> None:
+    def stop(self, decision: Stop, boot: Boot) -> None:
+        """Have the wrapper stop the database of this start, once."""
         desk = self._desk
         if decision.taint:
             desk.store(tainted(desk.state))
         if boot.stopping or not boot.boot_id:
             return
-        boot.stopping = True
         desk.handoff.stop(boot.boot_id, decision.text)
+        boot.stopping = True
         desk.journal.carried_out(decision)
 
     def _whole_again(self, decision: RunDecision, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
@@ -152,7 +154,7 @@ class Watch:
         wait = decision if isinstance(decision, Wait) else None
         desk.journal.stands(NodePhase.SURVIVOR, running.epoch, running.position, boot.boot_id, wait)
         if isinstance(decision, Stop):
-            self._stop(decision, boot)
+            self.stop(decision, boot)
             return False
         return desk.publish(report, snapshot)
 

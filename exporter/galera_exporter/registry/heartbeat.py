@@ -40,8 +40,8 @@ class Companion(Protocol):
     def beside(self, record: NodeRecord, lease: int) -> Sequence[Operation]:
         """Return what is written with the record."""
 
-    def leave(self, found: Range | None) -> None:
-        """Do what is left to do when the process ends."""
+    def leave(self, found: Range | None) -> bool:
+        """Do what is left to do when the process ends; return whether a silent database is a stopped one."""
 
 
 class _Alone:
@@ -61,8 +61,9 @@ class _Alone:
         del lease
         return [put(nodes_key(self._prefix, record.node), encode(record))]
 
-    def leave(self, found: Range | None) -> None:
+    def leave(self, found: Range | None) -> bool:
         del found
+        return True
 
 
 class Heartbeat:
@@ -161,7 +162,7 @@ class Heartbeat:
         due = self._clock() + self._tick / 2 >= self._next_beat
         held = self._registered
         found = self._read(due=due)
-        if self._companion.step(found):
+        if self._stepped(found):
             found = self._read(due=due)
         if found is None:
             return
@@ -170,6 +171,14 @@ class Heartbeat:
             self._trouble("key", "lost", "the key of node %s has gone from etcd", self._node)
         if (due or lost) and self._beat(found) and not self._registered:
             self._read(due=False)  # now: a scrape would show the key as absent for another tick
+
+    def _stepped(self, found: Range | None) -> bool:
+        """Let the companion act. A fault of its must not cost a node that lives its key."""
+        try:
+            return self._companion.step(found)
+        except Exception as error:  # noqa: BLE001  # as in the loop
+            self._survive(error)
+            return True
 
     def _read(self, *, due: bool) -> Range | None:
         """Read the prefix and take it in; ``due``: a failure is one of the heartbeat too, for a write was due."""
@@ -234,8 +243,7 @@ class Heartbeat:
     def _leave(self) -> None:
         """End the lease where the database is gone: nobody has to wait for the TTL to see that."""
         try:
-            self._companion.leave(self._read(due=False))
-            if self._describe() is None:
+            if self._companion.leave(self._read(due=False)) and self._describe() is None:
                 self._lease.end()
         except RegistryError as error:
             log.warning("the key of node %s is left to expire (%s): %s", self._node, error.reason, error)

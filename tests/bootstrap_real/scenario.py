@@ -59,9 +59,20 @@ class Scenario:
             with suppress(OSError, pymysql.MySQLError):
                 connection.close()
 
-    def outage(self) -> int:
-        """Cut the power of all pods while they write, and return the epoch that this ended."""
+    def outage(self, *, at_rest: bool = False) -> int:
+        """Cut the power of all pods while they write, and return the epoch that this ended.
+
+        ``at_rest``: once they have written, and all have applied all. For a scenario that throws
+        one node's disk away: of a commit that the others had received, and not applied, it was the only one.
+        """
         epoch = self.site.epoch
+        if at_rest:
+            self.quiet()
+            wait_until(
+                lambda: len({node.status().get("wsrep_last_committed") for node in self.site.nodes}) == 1,
+                30,
+                "all nodes have applied all",
+            )
         self.site.power_loss()
         self.quiet()
         assert not any(pod.node.alive or pod.sidecar.alive for pod in self.pods)

@@ -62,7 +62,7 @@ def test_18_a_grastate_that_says_that_the_data_are_broken_is_believed_also_where
 ) -> None:
     site, pods = scenario.site, scenario.pods
     scenario.write()
-    before = scenario.outage()
+    before = scenario.outage(at_rest=True)
     tamper(pods[0], zero_but_safe)
     tamper(pods[1], zero_uuid)
     site.start()
@@ -212,7 +212,7 @@ def test_21_a_volume_of_another_cluster_is_in_the_way_until_an_operator_discards
 ) -> None:
     site, pods = scenario.site, scenario.pods
     scenario.write()
-    before = scenario.outage()
+    before = scenario.outage(at_rest=True)
     stranger = other_cluster(lab_folder)
     pods[0].node.wipe()
     shutil.copytree(stranger.datadir, pods[0].node.datadir)

@@ -169,7 +169,7 @@ def test_10_a_node_that_lost_its_volume_takes_an_sst_from_those_that_serve(scena
 def test_10_a_node_that_lost_its_volume_in_an_outage_is_not_elected(scenario: Scenario) -> None:
     site, pods = scenario.site, scenario.pods
     scenario.write()
-    before = scenario.outage()
+    before = scenario.outage(at_rest=True)
     pods[0].node.wipe()
     site.start()
     site.wait_serving()

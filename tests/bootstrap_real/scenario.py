@@ -88,7 +88,9 @@ class Scenario:
         if not lost:
             for node in self.site.nodes:
                 missing = self.ledger.missing(node)
-                assert not missing, f"{node.name} misses {len(missing)} of {len(self.ledger.entries)} rows"
+                by = sorted({entry.node for entry in self.ledger.entries if entry.row in missing})
+                text = f"{node.name} misses {len(missing)} of {len(self.ledger.entries)} rows, acknowledged by {by}"
+                assert not missing, text
         check_equal(self.site.nodes)
 
     def close(self) -> None:

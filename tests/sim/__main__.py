@@ -30,7 +30,7 @@ def main() -> int:
         return every(arguments.exhaustive)
     run = many(range(arguments.seed, arguments.seed + arguments.schedules), arguments.steps, arguments.processes)
     print(*tally.table(run), sep="\n")
-    for seed, text in sorted(run.violations)[:20]:
+    for seed, text in sorted(run.violations)[:100]:
         print(f"VIOLATION seed {seed}: {text}")
     lacking = tally.missing(run)
     if lacking:

@@ -23,8 +23,11 @@ class Violation(AssertionError):  # noqa: N818  # it is the finding, not an erro
         self.kind = kind
 
 
-def elected(world: World, node: Node, order: Order | None) -> None:
-    """At an election: nobody else is Primary, and nobody has an acknowledged commit that the elected node lacks."""
+def elected(world: World, node: Node, order: Order | None, uses: tuple[str, ...]) -> None:
+    """At an election: nobody else is Primary, and nobody has an acknowledged commit that the elected node lacks.
+
+    ``uses``: what it was built on.
+    """
     if order is not None:
         if order.token in world.used:
             raise Violation("order twice", f"order {order.token} elected {node.name} once more")
@@ -37,7 +40,7 @@ def elected(world: World, node: Node, order: Order | None) -> None:
         return
     _no_other_primary(world, node, "election")
     _not_regressed(world, node)
-    _no_conflict(world, node)
+    _no_conflict(world, node, uses)
     _nothing_lost(world, node, world.nodes, "election")
 
 
@@ -58,8 +61,10 @@ def bound(node: Node, epoch: Epoch, newest: Bootstrap | None) -> None:
 
 
 def confirmed(node: Node, epoch: Epoch, before: Bootstrap | None) -> None:
-    """When an epoch was confirmed: it did not overwrite another election."""
-    if before is not None and before.epoch.number > epoch.number:
+    """When an epoch was confirmed: it did not overwrite another election, but one made while it served already."""
+    component = None if node.server is None else node.server.component
+    serves = component is not None and component.confirmed and before is not None and before.phase is Phase.ELECTED
+    if before is not None and before.epoch.number > epoch.number and not serves:
         raise Violation("unbound", f"{node.name} confirmed epoch {epoch.number} over {before.epoch.number}")
 
 
@@ -90,14 +95,14 @@ def _not_regressed(world: World, node: Node) -> None:
         raise Violation("regressed", f"{node.name} was elected at {seqno}; etcd remembers {known}")
 
 
-def _no_conflict(world: World, node: Node) -> None:
-    """Without an order nobody goes on where another that reports has whole data of another cluster."""
+def _no_conflict(world: World, node: Node, uses: tuple[str, ...]) -> None:
+    """Without an order nobody goes on where another that has reported has whole data of another cluster."""
     branch = node.content()[0]
     snapshot = world.store.snapshot()
     given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
     for report in snapshot.reports.values():
         strange = branch != NOWHERE and report.position.uuid != world.histories.uuid[branch] and report.epoch == 0
-        if report.usable and strange and report.node not in given_up:
+        if report.usable and strange and report.node not in given_up and f"report/{report.node}" in uses:
             raise Violation("conflict", f"{node.name} was elected beside {report.node}, which is of another cluster")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from galera_exporter.bootstrap import transactions as txn
 from galera_exporter.bootstrap.decisions import Elect, Join, Start
 from galera_exporter.bootstrap.local import LocalState
+from galera_exporter.bootstrap.membership import same_election
 from galera_exporter.bootstrap.state import Activity, Held, Report, Snapshot, Timers
 from galera_exporter.bootstrap.state import Phase as Standing
 from galera_exporter.bootstrap.transactions import Put, Transaction
@@ -42,7 +43,7 @@ def renew(world: World, node: Node) -> None:
 
 def extend(world: World, node: Node) -> None:
     """Tell the wrapper that the lease of an unconfirmed bootstrap was renewed."""
-    if not node.disk.label.confirmed and node.sidecar.started is not None:
+    if not node.disk.label.confirmed and node.sidecar.started is not None and not node.sidecar.overtaken:
         node.beat = world.now
 
 
@@ -69,17 +70,35 @@ def watch_elected(world: World, node: Node, snapshot: Snapshot | None) -> None:
     sidecar.wake = min(sidecar.wake, sidecar.absent[1] + TAKEOVER)
 
 
+def watch_own(node: Node, snapshot: Snapshot | None) -> None:
+    """Note whether the election that it was let out for is past."""
+    label = node.disk.label
+    if snapshot is None:
+        return
+    bootstrap, own = snapshot.bootstrap, label.history.get(label.epoch)
+    node.sidecar.overtaken = (
+        not label.confirmed
+        and label.epoch > 0
+        and (
+            bootstrap is None
+            or own is None
+            or bootstrap.phase is Standing.VOID
+            or not same_election(own, bootstrap.epoch)
+        )
+    )
+
+
 def timers(world: World, node: Node) -> Timers:
     """Return what has lasted long enough."""
     sidecar, now = node.sidecar, world.now
     since, renewed = sidecar.contact, sidecar.renewed
     sidecar.wake = min(
-        sidecar.wake, *[end for end in (renewed + TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER
+        sidecar.wake, *[end for end in (renewed + 2 * TTL + 1.0, (since or 0.0) + SETTLED) if end > now], FOREVER
     )
     return Timers(
         takeover=sidecar.absent is not None and now - sidecar.absent[1] >= TAKEOVER,
         settled=since is not None and now - since >= SETTLED,
-        detached=now - renewed > TTL,
+        detached=node.disk.label.begun and now - renewed > 2 * TTL,
     )
 
 
@@ -88,7 +107,7 @@ def begun(node: Node, boot_id: str) -> None:
     sidecar, label = node.sidecar, node.disk.label
     if sidecar.boot_id != boot_id:
         sidecar.boot_id = boot_id
-        sidecar.before, sidecar.stopping, sidecar.incarnation = None, False, ""
+        sidecar.stopping, sidecar.incarnation = False, ""
         sidecar.started = Report(
             node=node.name,
             owner=sidecar.owner,
@@ -133,10 +152,10 @@ def elect(world: World, node: Node, transaction: Transaction, decision: Elect) -
     order = world.store.get(txn.OVERRIDE + decision.order) if decision.order else None
     done = send(world, node, transaction)
     now = world.store.get(txn.BOOTSTRAP)
-    if now is not before and now is not None and now.epoch is epoch:
+    if now is not before and now is transaction.changes[0].value:  # type: ignore[union-attr]  # it is a Put
         world.tally[f"rule {epoch.rule}"] += 1
         world.changes += 1
-        checks.elected(world, node, order)
+        checks.elected(world, node, order, decision.uses)
     return done
 
 
@@ -172,7 +191,6 @@ def write_label(world: World, node: Node, state: LocalState) -> bool:
     """Store the label on the node's disk."""
     if state is not node.disk.label:
         node.disk.label = state
-        node.disk.strayed = False
         world.changes += 1
     return True
 
@@ -181,7 +199,7 @@ def hand_out(world: World, node: Node, out: Decision, report: Report, decision: 
     """Write the decision for the wrapper."""
     sidecar = node.sidecar
     world.changes += 1
-    sidecar.boot_id, sidecar.started, sidecar.before = out.boot_id, report, out.position
+    sidecar.boot_id, sidecar.started = out.boot_id, report
     sidecar.stopping, sidecar.incarnation, sidecar.answered = False, "", None
     node.decision = out
     node.clean_exit = None

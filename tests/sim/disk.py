@@ -26,7 +26,6 @@ class Disk:
         "present",
         "safe",
         "seqno",
-        "strayed",
         "transfer",
         "view",
         "whole",
@@ -55,8 +54,6 @@ class Disk:
         self.whole = True
         self.mixed = False
         """Rows of two branches: Galera let it join by IST although its data were no prefix."""
-        self.strayed = False
-        """Galera let its run into another component by itself, and the label does not say so yet."""
         self.label = LocalState()
         self.incarnation = ""
         self.view: View | None = None

@@ -39,7 +39,7 @@ def begin(world: World, node: Node) -> None:
         disk.branch, disk.seqno = world.histories.root(f"uuid-{world.serial}"), 0
     branch = world.histories.grow(disk.branch, disk.seqno)
     server.branch, server.received, server.applied, server.synced = branch, disk.seqno, disk.seqno, True
-    component = Component([node], world.histories.uuid[branch], branch, disk.seqno)
+    component = Component([node], server.group, world.histories.uuid[branch], branch, disk.seqno)
     server.component = component
     world.components.append(component)
     group.install(component)
@@ -58,13 +58,16 @@ def record(node: Node) -> None:
         node.disk.incarnation, node.disk.view = server.incarnation, server.last
 
 
-def process(node: Node) -> None:
+def process(world: World, node: Node) -> None:
     """Let mariadbd come to the present view, if it has applied all that came before: grastate.dat and status say it."""
     server = node.server
     assert server is not None
     if server.applied >= server.received or server.transfer:
         component = server.component
-        server.shown = None if component is None else (component.uuid, component.conf_id)
+        shown = None if component is None else (component.uuid, component.conf_id)
+        if shown != server.shown:
+            server.shown = shown
+            world.changes += 1
         if component is not None and not server.transfer:
             node.disk.safe = len(component.members) == 1
 
@@ -97,7 +100,7 @@ def flush(node: Node) -> None:
         node.disk.branch, node.disk.seqno = server.branch, server.applied
 
 
-def settle(node: Node) -> None:
+def settle(world: World, node: Node) -> None:
     """Let mariadbd do what it does within a second: record its view, apply what it received, flush it."""
     server = node.server
     if server is None or node.phase is not Phase.UP or server.transfer:
@@ -105,7 +108,7 @@ def settle(node: Node) -> None:
     record(node)
     if not node.lag:
         server.applied = server.received
-    process(node)
+    process(world, node)
     flush(node)
 
 
@@ -130,7 +133,7 @@ def transferred(world: World, node: Node) -> bool:
     server.synced = True
     server.branch, server.received, server.applied = component.branch, component.seqno, component.seqno
     flush(node)
-    process(node)
+    process(world, node)
     world.changes += 1
     return True
 
@@ -198,7 +201,7 @@ def ended(world: World, node: Node) -> None:
 
 def crash_alone(world: World, node: Node) -> None:
     """End a run that is in no component."""
-    settle(node)
+    settle(world, node)
     ended(world, node)
 
 
@@ -207,5 +210,7 @@ def start(world: World, node: Node) -> None:
     taken = node.booting
     assert taken is not None
     world.serial += 1
-    node.server = Server(taken.boot_id, f"{node.name}.{world.serial}", bootstrap=taken.bootstrap, fresh=taken.fresh)
+    node.server = Server(
+        taken.boot_id, f"{node.name}.{world.serial}", taken.group, bootstrap=taken.bootstrap, fresh=taken.fresh
+    )
     node.phase = Phase.STARTING

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from galera_exporter.bootstrap import protocol
 from galera_exporter.bootstrap import transactions as txn
 from galera_exporter.bootstrap.decisions import Elect, Join, Resign, Start, Wait
-from galera_exporter.bootstrap.local import joined, report_of, started
+from galera_exporter.bootstrap.local import begun, joined, report_of, started
 from galera_exporter.bootstrap.state import Activity, Held, Report, Snapshot
 from galera_exporter.model import Position
 from sim import versions
@@ -40,7 +40,7 @@ def gate(world: World, node: Node, snapshot: Snapshot | None) -> None:
         return
     elif isinstance(decision, Elect):
         world.serial += 1
-        transaction = txn.elect(decision, snapshot, f"token-{world.serial}")
+        transaction = txn.elect(decision, snapshot, f"t{world.serial}")
         sidecar.todo = ((elect, (transaction, decision)),)
     elif isinstance(decision, Resign) and snapshot.bootstrap is not None:
         sidecar.todo = ((send, (txn.resign(snapshot.bootstrap, snapshot),)),)
@@ -54,6 +54,7 @@ def let_out(node: Node, decision: Join | Start, me: Report, snapshot: Snapshot |
     state = joined(label, decision, me) if isinstance(decision, Join) else started(label, decision)
     fresh = isinstance(decision, Join) and decision.fresh
     position = me.position if me.held is Held.DATA and not fresh else Position()
+    epoch = state.history.get(state.epoch)
     out = Decision(
         me.boot_id,
         isinstance(decision, Start),
@@ -61,8 +62,11 @@ def let_out(node: Node, decision: Join | Start, me: Report, snapshot: Snapshot |
         isinstance(decision, Start) and decision.initialize,
         fresh,
         state.epoch,
+        "" if epoch is None else epoch.group_name("galera"),
     )
-    bind: tuple[Step, ...] = () if snapshot is None else ((begin, (txn.begin(decision, me, snapshot), decision)),)
+    bind: tuple[Step, ...] = ()
+    if snapshot is not None:
+        bind = (begin, (txn.begin(decision, me, snapshot), decision)), (write_label, (begun(state),))
     node.sidecar.todo = in_order(
         (write_label, (state,)), bind, (hand_out, (out, replace(me, activity=Activity.STARTING), decision))
     )

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 class Component:
     """A Primary component."""
 
-    __slots__ = ("branch", "conf_id", "confirmed", "members", "seq", "seqno", "uuid")
+    __slots__ = ("branch", "conf_id", "confirmed", "group", "members", "seq", "seqno", "uuid")
 
-    def __init__(self, members: list[Node], uuid: str, branch: int, seqno: int) -> None:
+    def __init__(self, members: list[Node], group: str, uuid: str, branch: int, seqno: int) -> None:
         self.members = members
+        self.group = group
         self.uuid = uuid
         self.branch = branch
         self.seqno = seqno
@@ -54,7 +55,7 @@ def regroup(world: World) -> None:
     for component in list(world.components):
         if component in world.components:
             split(world, component)
-    groups: dict[int, list[Node]] = {}
+    groups: dict[tuple[int, str], list[Node]] = {}
     for node in world.nodes:
         server = node.server
         if (
@@ -64,12 +65,14 @@ def regroup(world: World) -> None:
             and not server.inconsistent
             and server.closed is None
         ):
-            groups.setdefault(node.group, []).append(node)
-    for nodes in groups.values():
+            groups.setdefault((node.group, server.group), []).append(node)
+    for (place, group), nodes in groups.items():
         alone = [node for node in nodes if node.server is not None and node.server.component is None]
         if alone:
             primaries = [
-                c for c in world.components if not c.members[0].frozen and c.members[0].group == nodes[0].group
+                c
+                for c in world.components
+                if c.group == group and not c.members[0].frozen and c.members[0].group == place
             ]
             if len(primaries) == 1:
                 _merge(world, primaries[0], alone)
@@ -90,7 +93,7 @@ def split(world: World, component: Component, lost: int = 0, left: int = 0) -> N
         return
     world.changes += 1
     keeps = next((part for part in parts.values() if 2 * len(part) > total), [])
-    crashed = _drop(component, keeps)
+    crashed = _drop(world, component, keeps)
     component.members = keeps
     if keeps:
         install(component)
@@ -105,7 +108,7 @@ def split(world: World, component: Component, lost: int = 0, left: int = 0) -> N
         _fail(world, node)
 
 
-def _drop(component: Component, keeps: list[Node]) -> list[Node]:
+def _drop(world: World, component: Component, keeps: list[Node]) -> list[Node]:
     """Leave the members that are not kept without a component; return those whose transfer has no donor now."""
     failed = []
     for node in component.members:
@@ -113,7 +116,7 @@ def _drop(component: Component, keeps: list[Node]) -> list[Node]:
         assert server is not None
         if node not in keeps:
             server.component, server.synced = None, False
-            galera.process(node)
+            galera.process(world, node)
             if server.transfer == "sst":
                 failed.append(node)
             else:
@@ -160,8 +163,7 @@ def _enter(world: World, component: Component, node: Node) -> bool:
             world.tally["mixed by IST"] += 1
         server.applied = server.received
         galera.flush(node)
-        galera.process(node)
-        node.disk.strayed = node.disk.label.epoch != component.members[0].disk.label.epoch
+        galera.process(world, node)
         server.transfer = "ist"
         world.tally["IST"] += 1
     else:
@@ -192,7 +194,7 @@ def _again(world: World, alone: list[Node]) -> None:
     server = first.server
     assert server is not None
     branch = world.histories.grow(server.branch, server.received)
-    component = Component([first], world.histories.uuid[branch], branch, server.received)
+    component = Component([first], server.group, world.histories.uuid[branch], branch, server.received)
     component.seq = latest.seq
     component.conf_id = latest.seq  # it goes on from the last view's; only that it differs matters
     component.confirmed = first.disk.label.confirmed

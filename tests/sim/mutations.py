@@ -289,7 +289,7 @@ MUTATIONS: Final = (
         "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit", 3345
     ),
     Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "stuck", 643),
-    Mutation("a component of a newer epoch is not checked", off(membership.newer_epoch), "stuck", 1556),
+    Mutation("a component of a newer epoch is not checked", off(membership.adopted), "stuck", 1556),
     Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "stuck", 817),
     Mutation(
         "an elected node starts with other data",

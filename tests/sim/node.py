@@ -41,6 +41,7 @@ class Decision(NamedTuple):
     initialize: bool
     fresh: bool
     epoch: int
+    group: str
 
 
 class Server:
@@ -55,6 +56,7 @@ class Server:
         "component",
         "deadline",
         "fresh",
+        "group",
         "incarnation",
         "inconsistent",
         "last",
@@ -66,8 +68,10 @@ class Server:
         "unrecorded",
     )
 
-    def __init__(self, boot_id: str, incarnation: str, *, bootstrap: bool, fresh: bool) -> None:
+    def __init__(self, boot_id: str, incarnation: str, group: str, *, bootstrap: bool, fresh: bool) -> None:
         self.boot_id = boot_id
+        self.group = group
+        """wsrep_cluster_name: it meets only runs of the same."""
         self.incarnation = incarnation
         self.bootstrap = bootstrap
         self.fresh = fresh
@@ -101,7 +105,6 @@ class Sidecar:
         "absent",
         "alive",
         "answered",
-        "before",
         "boot_id",
         "contact",
         "frozen",
@@ -112,6 +115,7 @@ class Sidecar:
         "lost_reply",
         "next_beat",
         "old",
+        "overtaken",
         "owner",
         "page",
         "quiet",
@@ -154,11 +158,12 @@ class Sidecar:
         self.boot_id = ""
         """The start that the rest is about."""
         self.started: Report | None = None
-        self.before: Position | None = None
         self.answered: float | None = None
         """When the database answered last."""
         self.stopping = False
         self.incarnation = ""
+        self.overtaken = False
+        """It was let out to begin an epoch whose election is no longer its own."""
         self.lonely: float | None = None
         self.absent: tuple[int, float] | None = None
         self.wait: Reason | None = None
@@ -171,6 +176,7 @@ class Node:
 
     __slots__ = (
         "asked",
+        "awaits",
         "away",
         "beat",
         "booting",
@@ -190,6 +196,7 @@ class Node:
         "saved",
         "server",
         "sidecar",
+        "taken",
         "waking",
     )
 
@@ -212,8 +219,12 @@ class Node:
         """Boot id of which the sidecar wrote confirmed=1."""
         self.beat = 0.0
         """When the wrapper last saw the lease file change."""
+        self.awaits: tuple[float, float] | None = None
+        """Since when it waits for the lease to be renewed before it starts, and when it was renewed last then."""
         self.clean_exit: tuple[str, Position] | None = None
         """Boot id and position of the last run, where it ended cleanly."""
+        self.taken = 0.0
+        """When it took its decision."""
         self.server: Server | None = None
         self.frozen = False
         """Wrapper and mariadbd get no time."""

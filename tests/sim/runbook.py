@@ -51,7 +51,7 @@ def _fitting(world: World) -> set[Reason]:
         Reason.ORDER_REFUSED: bool(snapshot.orders),
         Reason.DATA_LOSS_GUARD: not data,
         Reason.UUID_CONFLICT: len(uuids) > 1,
-        Reason.DIVERGED: bool(beyond) or any(node.disk.strayed for node in data),
+        Reason.DIVERGED: bool(beyond),
         Reason.NO_SAFE_CANDIDATE: not usable,
         Reason.REGRESSED: world.lost or all(node.disk.seqno < remembered for node in usable),
         Reason.SPLIT_BRAIN: _split(world),

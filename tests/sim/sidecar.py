@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from galera_exporter.bootstrap import transactions as txn
+from galera_exporter.bootstrap.decisions import Stop
+from galera_exporter.bootstrap.local import ended as past
 from galera_exporter.bootstrap.membership import registers
 from galera_exporter.bootstrap.state import LastKnown, Peer, Snapshot
 from galera_exporter.bootstrap.transactions import LIVE, NODES, Drop, Put, Transaction, Unchanged
@@ -20,9 +22,24 @@ from sim.node import Node, Phase
 if TYPE_CHECKING:
     from sim.world import World
 
-from sim.desk import BEAT, FOREVER, TTL, begun, publish, reach, renew, said_final, send, served, silent, watch_elected
+from sim.desk import (
+    BEAT,
+    FOREVER,
+    TTL,
+    begun,
+    publish,
+    reach,
+    renew,
+    said_final,
+    send,
+    served,
+    silent,
+    watch_elected,
+    watch_own,
+    write_label,
+)
 from sim.gate import gate
-from sim.watch import supervise
+from sim.watch import order_stop, supervise
 
 
 def tick(world: World, node: Node) -> bool:
@@ -84,6 +101,7 @@ def plan(world: World, node: Node) -> None:
     sidecar.wait = sidecar.running = None
     sidecar.wake = FOREVER
     watch_elected(world, node, snapshot)
+    watch_own(node, snapshot)
     server = node.server
     if node.phase is Phase.GATE:
         asked = node.request
@@ -136,7 +154,10 @@ def between(world: World, node: Node, snapshot: Snapshot | None) -> None:
     if sidecar.answered is not None and world.now - sidecar.answered < TTL:
         sidecar.wake = min(sidecar.wake, sidecar.answered + TTL)  # only slow, perhaps: its keys end with their lease
     elif snapshot is not None and sidecar.started is not None:
-        publish(node, sidecar.started, snapshot)
+        if sidecar.overtaken:
+            order_stop(world, node, Stop("its election was taken over"))
+        else:
+            publish(node, sidecar.started, snapshot)
 
 
 def ended(node: Node, snapshot: Snapshot | None) -> None:
@@ -151,7 +172,7 @@ def ended(node: Node, snapshot: Snapshot | None) -> None:
         known = LastKnown(node.name, position, label.epoch, sidecar.incarnation)
         if sidecar.old:
             known = versions.known_to_old(known)
-        sidecar.todo = ((send, (txn.final(known, snapshot),)), (said_final, ()))
+        sidecar.todo = (write_label, (past(label),)), (send, (txn.final(known, snapshot),)), (said_final, ())
 
 
 def beat(world: World, node: Node, snapshot: Snapshot) -> None:

@@ -28,7 +28,7 @@ def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | Non
     primary = server.shown is not None
     sidecar.answered = world.now
     sidecar.incarnation = server.incarnation
-    running = sidecar.running = describe(world, node, server, snapshot)
+    running = sidecar.running = describe(world, node, server)
     decision = protocol.supervise(running, snapshot)
     carry_out(world, node, decision, running, snapshot)
     if (
@@ -50,17 +50,12 @@ def supervise(world: World, node: Node, server: Server, snapshot: Snapshot | Non
         publish(node, sidecar.started, snapshot)
 
 
-def describe(world: World, node: Node, server: Server, snapshot: Snapshot | None) -> Running:
+def describe(world: World, node: Node, server: Server) -> Running:
     """Return what the database says, with the label of its data."""
-    sidecar, label, shown = node.sidecar, node.disk.label, server.shown
+    label, shown = node.disk.label, server.shown
     current = server.component
     uuid = world.histories.uuid[server.branch] if server.branch >= 0 else ""
     position = Position(uuid, server.applied) if uuid else Position()
-    newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-    if position.defined and shown is None:
-        sidecar.before = position
-    elif newest <= label.epoch:
-        sidecar.before = None  # more may have come since, before it lost this component
     return Running(
         node=node.name,
         epoch=label.epoch,
@@ -69,7 +64,6 @@ def describe(world: World, node: Node, server: Server, snapshot: Snapshot | None
         synced=server.synced and current is not None and shown == (current.uuid, current.conf_id),
         position=position,
         component=shown or (uuid, -1),
-        before=position if sidecar.before is None else sidecar.before,
         inconsistent=server.inconsistent,
         stranded=stranded(world, node, server),
         history=label.history,
@@ -97,7 +91,7 @@ def carry_out(world: World, node: Node, decision: Any, running: Running, snapsho
         sidecar.todo = ((confirm, (transaction,)), (write_label, (confirmed(label, epoch),)), (tell_confirmed, ()))
     elif isinstance(decision, Adopt):
         world.serial += 1
-        transaction = txn.adopt(decision, snapshot, label, f"token-{world.serial}")
+        transaction = txn.adopt(decision, snapshot, label, f"t{world.serial}")
         sidecar.todo = (
             (confirm, (transaction,)),
             (write_label, (confirmed(label, decision.epoch),)),

@@ -150,7 +150,7 @@ class World:
         late = not node.confirmed and self.now - node.beat >= wrapper.LEASE
         if (node.waking or late) and wrapper.overdue(self, node):
             return
-        galera.settle(node)
+        galera.settle(self, node)
         if node.phase is Phase.UP and server.last is None and server.component is None and self.now >= server.deadline:
             self.tally["joiner gave up"] += 1
             galera.crash_alone(self, node)

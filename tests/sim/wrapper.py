@@ -16,6 +16,12 @@ LEASE = 40.0
 """Seconds without a sign of the sidecar after which an unconfirmed bootstrap ends."""
 
 
+PROMPT = 3.0
+"""Seconds from the decision within which a bootstrap starts without a further look at its lease."""
+AWAITED = 10.0
+"""Seconds that it waits for that."""
+
+
 def prepare(world: World, node: Node) -> None:
     """Begin a start: look at the data directory and ask."""
     world.serial += 1
@@ -40,7 +46,11 @@ def run(world: World, node: Node) -> bool:
 
 
 def _initialize(world: World, node: Node) -> bool:
-    if world.now - node.beat >= LEASE:
+    if node.awaits is None and world.now - node.taken >= PROMPT:
+        node.awaits = world.now, node.beat  # it took long: etcd must still know of it
+    if node.awaits is not None and node.beat == node.awaits[1]:
+        if world.now - node.awaits[0] < AWAITED:
+            return False
         node.phase = Phase.OFF
         world.changes += 1
         return True
@@ -71,7 +81,7 @@ def _supervise(world: World, node: Node) -> bool:
     if galera.transferred(world, node):
         return True
     pending = not server.transfer and (server.unrecorded or (server.applied < server.received and not node.lag))
-    galera.settle(node)
+    galera.settle(world, node)
     return pending
 
 
@@ -91,7 +101,8 @@ def _take_decision(world: World, node: Node) -> bool:
     checks.used_once(node, taken)
     node.booting = taken
     node.confirmed = not taken.bootstrap
-    node.beat = world.now
+    node.beat = node.taken = world.now
+    node.awaits = None
     disk = node.disk
     if taken.bootstrap:
         checks.bootstrap(world, node)
@@ -147,7 +158,7 @@ def overdue(world: World, node: Node) -> bool:
         node.disk.marker = False
         return False
     world.tally["ended by the wrapper's lease"] += 1
-    stop(world, node)
+    galera.crash(world, node)  # at once: nobody was served from it
     return True
 
 

@@ -243,13 +243,14 @@ decided() {
   mv -f "$handoff/decision" "$handoff/decision.used" || return 1
   take "$handoff/decision.used"
   action=${got[action]-} start_position=${got[position]-} lease_seconds=${got[lease_seconds]-}
-  initialize=${got[initialize]-0} fresh=${got[fresh]-0}
+  initialize=${got[initialize]-0} fresh=${got[fresh]-0} group=${got[group]-}
   [[ $start_position != "$ZERO:-1" ]] || start_position='' # said in another way
   local text="$action epoch=${got[epoch]-} position=${start_position:-none} initialize=$initialize fresh=$fresh"
+  text+=" group=${group:-as configured}"
   if [[ ${got[boot_id]-} != "$boot" || ${got[version]-} != 1 ]]; then
     log "ignored a decision for another start (${got[boot_id]-none})"
   elif [[ ! $action:$lease_seconds =~ ^(join:.*|bootstrap:[1-9][0-9]{0,5})$ ||
-    ! $start_position =~ ^($UUID:[0-9]{1,19})?$ ]]; then
+    ! $start_position =~ ^($UUID:[0-9]{1,19})?$ || ! $group =~ ^[0-9A-Za-z._-]{0,32}$ ]]; then
     log "ignored a decision that makes no sense: $text lease_seconds=$lease_seconds"
   else
     log "decision: $text"
@@ -335,6 +336,8 @@ arrange() {
   elif [[ $start_position && $uuid != "$start_uuid" ]]; then
     write_grastate "$start_uuid" 0 # Galera takes a start position only if grastate.dat has its uuid
   fi
+  # Whoever still runs by an earlier election has another name: Galera keeps the two apart.
+  flags+=(${group:+"--wsrep-cluster-name=$group"})
   # Only now: the sidecar has been told of them. Galera's SST scripts stumble over some.
   rm -rf "$datadir"/{sst_in_progress,.sst,wsrep_sst.pid,rsync_sst.pid,rsync_sst.conf} \
     "$datadir"/{xtrabackup_galera_info,xtrabackup_ist,donor_galera_info}

@@ -63,7 +63,7 @@ def join(case: Case) -> Join | Stop | Wait | None:
         return _rejoin(case.me, max(epochs))
     decision = _join(case, max(epochs), history)
     if isinstance(decision, Join) and case.snapshot is None and not case.timers.detached:
-        return Wait(Reason.ETCD_UNAVAILABLE, (), "its report as a stopped node may still stand there")
+        return Wait(Reason.ETCD_UNAVAILABLE, (), "it may still stand there as a stopped node")
     turn = None if case.snapshot is None else case.snapshot.joining
     if isinstance(decision, Join) and turn not in {None, case.me.node}:
         return Wait(Reason.JOIN_TURN, (str(turn),))
@@ -143,7 +143,8 @@ def own_election(case: Case) -> Start | Resign | Stop | None:
 def _still_elected(me: Report, epoch: Epoch) -> bool:
     if not me.usable:
         return False
-    if me.epoch == epoch.number:
+    own = me.history.get(me.epoch)
+    if me.epoch == epoch.number and own is not None and own.group == epoch.group:
         return True  # it had begun already
     # Not beyond its base: then it has joined others since, and what it was elected for is long past.
     return epoch.mode is Mode.RECOVER and me.position == Position(epoch.uuid, epoch.base)

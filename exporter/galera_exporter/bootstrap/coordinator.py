@@ -16,6 +16,7 @@ from galera_exporter.bootstrap.decisions import Stop
 from galera_exporter.bootstrap.desk import Boot, Desk
 from galera_exporter.bootstrap.gate import Gate
 from galera_exporter.bootstrap.handoff import Wrapper, WrapperPhase
+from galera_exporter.bootstrap.local import ended
 from galera_exporter.bootstrap.membership import registers
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
 from galera_exporter.bootstrap.state import LastKnown, Peer, Running
@@ -154,7 +155,7 @@ class Coordinator:
         if boot.answered is not None and desk.clock() - boot.answered < self._config.etcd.ttl:
             return False
         phase = NodePhase.STARTING if desk.state.confirmed else NodePhase.BOOTSTRAPPING
-        desk.journal.stands(phase, desk.state.epoch, boot.before or Position(), boot.boot_id)
+        desk.journal.stands(phase, desk.state.epoch, boot.report.position, boot.boot_id)
         if desk.snapshot is None:
             return False
         if desk.taken_over:
@@ -175,6 +176,7 @@ class Coordinator:
         if position is None or not position.defined:
             return False
         known = LastKnown(self._config.node, position, desk.state.epoch, boot.incarnation)
+        desk.store(ended(desk.state))
         if desk.write(txn.final(known, desk.snapshot)):
             self._final = boot.boot_id
         return True

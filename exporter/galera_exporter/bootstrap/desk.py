@@ -11,6 +11,7 @@ from galera_exporter.bootstrap import transactions as txn
 from galera_exporter.bootstrap.handoff import Handoff
 from galera_exporter.bootstrap.journal import Journal
 from galera_exporter.bootstrap.local import LocalState
+from galera_exporter.bootstrap.membership import same_election
 from galera_exporter.bootstrap.peers import Peers
 from galera_exporter.bootstrap.state import Activity, Held, Phase, Report, Snapshot, Timers
 from galera_exporter.bootstrap.statefile import StateFile
@@ -34,8 +35,6 @@ class Boot:
     report: Report
     """What stands in etcd until it is a member."""
     decided: float = float("-inf")
-    before: Position | None = None
-    """As Running.before; None: not known, the present position stands for it."""
     was_primary: bool = True
     answered: float | None = None
     """When the database answered last; None: it never did."""
@@ -110,7 +109,7 @@ class Desk:
             takeover=absent is not None and now - absent[1] >= self.config.bootstrap.takeover,
             settled=answering is not None and now - answering >= ttl + _SLACK,
             # A new leader of etcd gives each lease its full time again.
-            detached=now - self._lease.renewed > 2 * ttl,
+            detached=self.state.begun and now - self._lease.renewed > 2 * ttl,
         )
 
     def store(self, state: LocalState) -> None:
@@ -163,11 +162,9 @@ class Desk:
         """Whether this node was let out to begin an epoch whose election is no longer its own."""
         if self.snapshot is None or self.state.confirmed or not self.state.epoch:
             return False
-        bootstrap = self.snapshot.bootstrap
+        bootstrap, own = self.snapshot.bootstrap, self.state.history.get(self.state.epoch)
         return (
-            bootstrap is None
-            or bootstrap.phase is Phase.VOID
-            or (bootstrap.epoch.number, bootstrap.epoch.node) != (self.state.epoch, self.config.node)
+            bootstrap is None or own is None or bootstrap.phase is Phase.VOID or not same_election(own, bootstrap.epoch)
         )
 
     def begin(self, boot: Boot) -> None:

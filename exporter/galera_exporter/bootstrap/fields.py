@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from typing import Any, Final, Self, TypeVar
 from galera_exporter.registry.records import MAX_VALUE, SCHEMA, is_name, is_text, is_uuid
 
 _LARGEST: Final = 2**63 - 1
+_WORD: Final = re.compile(r"[0-9A-Za-z]{0,16}", re.ASCII)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -44,6 +46,10 @@ class Fields:
     def name(self, name: str) -> str:
         """Return what can be the name of a node."""
         return self._checked(name, None, lambda text: isinstance(text, str) and is_name(text))
+
+    def word(self, name: str, default: str | None = None) -> str:
+        """Return a short word of letters and digits; it may become part of a command line."""
+        return self._checked(name, default, lambda word: isinstance(word, str) and bool(_WORD.fullmatch(word)))
 
     def uuid(self, name: str, default: str | None = None) -> str:
         """Return a UUID as Galera writes it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from galera_exporter.bootstrap import transactions as txn
 from galera_exporter.bootstrap.decisions import Elect, Join, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.desk import Boot, Desk
-from galera_exporter.bootstrap.local import Request, joined, report_of, started
+from galera_exporter.bootstrap.local import Request, begun, joined, report_of, started
 from galera_exporter.bootstrap.protocol import decide
 from galera_exporter.bootstrap.reading import NodePhase
 from galera_exporter.bootstrap.state import Activity, Held, Reason, Report, Snapshot
@@ -57,21 +57,25 @@ class Gate:
 
     def _let_out(self, decision: Join | Start, me: Report, snapshot: Snapshot | None) -> bool:
         """Label the data on disk, bind the decision in etcd, and only then hand it out."""
-        desk = self._desk
+        desk, config = self._desk, self._desk.config
         joins = isinstance(decision, Join)
         fresh = isinstance(decision, Join) and decision.fresh
         desk.store(joined(desk.state, decision, me) if isinstance(decision, Join) else started(desk.state, decision))
-        if snapshot is not None and not desk.write(txn.begin(decision, me, snapshot)):
-            return True
+        if snapshot is not None:
+            if not desk.write(txn.begin(decision, me, snapshot)):
+                return True
+            desk.store(begun(desk.state))
         position = me.position if me.held is Held.DATA and not fresh else Position()
         starting = replace(me, activity=Activity.STARTING)
-        desk.begin(Boot(me.boot_id, starting, desk.clock(), position, was_primary=False))
+        desk.begin(Boot(me.boot_id, starting, desk.clock(), was_primary=False))
+        epoch = desk.state.history.get(desk.state.epoch)
         fields: dict[str, object] = {
             "action": "join" if joins else "bootstrap",
             "epoch": desk.state.epoch,
             "position": position if position.defined else "",
             "initialize": int(isinstance(decision, Start) and decision.initialize),
             "fresh": int(fresh),
+            "group": "" if epoch is None else epoch.group_name(config.etcd.cluster),
         }
         if isinstance(decision, Start):
             fields["lease_seconds"] = desk.config.bootstrap.lease

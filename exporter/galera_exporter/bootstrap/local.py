@@ -28,6 +28,8 @@ class LocalState:
     """Whether that epoch served clients."""
     tainted: bool = False
     """The data are not whole, or must not be used: until the next Synced."""
+    begun: bool = False
+    """etcd knows of the last run: no clean end of an earlier one stands there, on which others could count."""
     history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 
@@ -68,19 +70,29 @@ def joined(state: LocalState, decision: Join, report: Report) -> LocalState:
     """Label data that are about to join an epoch; what a transfer will replace counts for nothing until Synced."""
     whole = report.usable and not decision.fresh
     history = newest_epochs(merge(decision.history, state.history))
-    return LocalState(decision.epoch, confirmed=True, tainted=not whole, history=history)
+    return LocalState(decision.epoch, confirmed=True, tainted=not whole, begun=state.begun, history=history)
 
 
 def started(state: LocalState, decision: Start) -> LocalState:
     """Label data that are about to begin an epoch."""
     history = newest_epochs(merge({decision.epoch.number: decision.epoch}, state.history))
-    return LocalState(decision.epoch.number, confirmed=False, tainted=False, history=history)
+    return LocalState(decision.epoch.number, confirmed=False, tainted=False, begun=state.begun, history=history)
 
 
 def confirmed(state: LocalState, epoch: Epoch) -> LocalState:
     """Take in that the own epoch serves clients, or that the component was found to be of it."""
     history = newest_epochs(merge({epoch.number: epoch}, state.history))
-    return replace(state, epoch=epoch.number, confirmed=True, history=history)
+    return replace(state, epoch=epoch.number, confirmed=True, begun=True, history=history)
+
+
+def begun(state: LocalState) -> LocalState:
+    """Take in that etcd knows of the run that begins now."""
+    return state if state.begun else replace(state, begun=True)
+
+
+def ended(state: LocalState) -> LocalState:
+    """Take in that etcd is about to be told of the clean end of the last run."""
+    return replace(state, begun=False) if state.begun else state
 
 
 def synced(state: LocalState) -> LocalState:

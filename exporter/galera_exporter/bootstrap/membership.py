@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from galera_exporter.bootstrap.decisions import Adopt, Confirm, Keep, Relabel, Stop
-from galera_exporter.bootstrap.lineage import Standing, newest_confirmed, place
+from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.state import Epoch, Mode, Phase, Rule, Running, Snapshot, undefined
 
 
@@ -22,7 +22,8 @@ def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | K
         return Keep()  # the wrapper ends it when its lease has gone stale
     bootstrap = snapshot.bootstrap
     epoch = snapshot.history.get(running.epoch)
-    if epoch is None or bootstrap is None or bootstrap.epoch.number != running.epoch or epoch.node != running.node:
+    own = running.history.get(running.epoch)
+    if epoch is None or bootstrap is None or own is None or not same_election(own, bootstrap.epoch):
         return Stop(f"the election of epoch {running.epoch} was taken over")
     if bootstrap.phase is Phase.ELECTED:
         return Confirm(epoch) if running.synced and not undefined(running.position.uuid) else Keep()
@@ -65,19 +66,16 @@ def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep
     return Adopt(epoch, running.node, running.component)
 
 
-def newer_epoch(running: Running, snapshot: Snapshot | None) -> Relabel | Stop | None:
-    """The component is of a newer epoch than the label: Galera let this node in by itself; now lineage is checked."""
-    if snapshot is None:
+def adopted(running: Running, snapshot: Snapshot | None) -> Relabel | None:
+    """Another member had etcd know of the component that this node is part of."""
+    if snapshot is None or running.epoch or running.component not in snapshot.primary.values():
         return None
-    newest = newest_confirmed(snapshot.history)
-    if running.epoch == newest or running.component not in snapshot.primary.values():
-        return None
-    if running.epoch == 0 or not running.before.defined:
-        return Relabel(newest)
-    if place(snapshot.history, newest, running.epoch, running.before) is Standing.MEMBER:
-        return Relabel(newest)
-    text = f"{running.before} of epoch {running.epoch} is not part of epoch {newest}, which Galera let it join"
-    return Stop(text, taint=True)
+    return Relabel(newest_confirmed(snapshot.history))
+
+
+def same_election(one: Epoch, other: Epoch) -> bool:
+    """Whether two records are of the same election: numbers are given anew when etcd has lost its memory."""
+    return (one.number, one.node, one.group) == (other.number, other.node, other.group)
 
 
 def registers(running: Running, snapshot: Snapshot) -> bool:

@@ -15,7 +15,8 @@ election is certain to follow, so no database runs at the moment of an election 
 
 Invariants
 ----------
-I1  At most one lineage: each election is an epoch of its own, made by one transaction.
+I1  At most one lineage: each election is an epoch of its own, made by one transaction, and a group of its own in
+    Galera: processes of different elections cannot meet.
 I2  Joining is safe, bootstrapping is not: without etcd a node may only join.
 I3  Nobody is elected while a more advanced node may come back, unless an operator says so (``choice.RULES``).
 I4  A decision is for one start: it carries the boot id of the request, and ``begin`` binds it in etcd.
@@ -58,7 +59,7 @@ RUN: Final[tuple[Callable[[Running, Snapshot | None], RunDecision | None], ...]]
     membership.without_primary,
     membership.own_confirmation,
     membership.unknown_to_etcd,
-    membership.newer_epoch,
+    membership.adopted,
 )
 
 

@@ -136,6 +136,7 @@ def epoch_fields(epoch: Epoch) -> dict[str, Any]:
         "rule": epoch.rule,
         "lossy": epoch.lossy,
         "confirmed": epoch.confirmed,
+        "group": epoch.group,
     }
 
 
@@ -176,6 +177,7 @@ def _epoch(fields: Fields) -> Epoch:
         rule=fields.choice("rule", Rule),
         lossy=fields.flag("lossy"),
         confirmed=fields.flag("confirmed"),
+        group=fields.word("group", ""),
     )
 
 

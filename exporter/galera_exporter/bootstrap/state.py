@@ -130,6 +130,17 @@ class Epoch:
     """An operator accepted that data beyond ``base`` is lost."""
     confirmed: bool = False
     """Its node became Primary and Synced, and said so in etcd: from then on clients were served."""
+    group: str = ""
+    """Part of the group's name in Galera, unique for each election; empty: the group has its configured name."""
+
+    def group_name(self, cluster: str) -> str:
+        """Return ``wsrep_cluster_name`` for the runs of this epoch; empty: the configured one.
+
+        Galera refuses whoever has another name: no process of an older election, asleep or forgotten,
+        can meet those of a newer one. At most 32 characters, as MariaDB takes.
+        """
+        name_end = f"-{self.number}-{self.group}"
+        return cluster[: 32 - len(name_end)] + name_end if self.group else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +270,7 @@ class Timers:
     settled: bool = True
     """etcd has answered without a break for longer than a lease lives: no report is older than that."""
     detached: bool = True
-    """The own lease was not renewed for longer than it lives: no report of this node stands any more."""
+    """Nothing in etcd says that this node is stopped: its lease is past, and no clean end of it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +285,6 @@ class Running:
     synced: bool
     position: Position
     component: Component
-    before: Position
-    """Its position when its label last was right for certain; undefined where all its data came by state transfer."""
     inconsistent: bool = False
     """Galera found that its data differ from the others'."""
     stranded: bool = False

@@ -39,18 +39,18 @@ class StateFile:
                 raise ValueError(f"schema {found['schema']}")  # noqa: TRY301 - told with the file's name below
             epochs = [read_epoch(each) for each in found["history"]]
             epoch, confirmed, tainted = found["epoch"], found["confirmed"], found["tainted"]
+            begun = found["begun"]
             if (
                 type(epoch) is not int
                 or None in epochs
-                or not isinstance(confirmed, bool)
-                or not isinstance(tainted, bool)
+                or not all(isinstance(flag, bool) for flag in (confirmed, tainted, begun))
             ):
                 raise TypeError("wrong types")  # noqa: TRY301 - as above
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             text = f"{self._path} is not a state that this version wrote ({type(error).__name__}: {error})"
             raise ValueError(text) from None
         history = newest_epochs({each.number: each for each in epochs if each is not None})
-        return LocalState(epoch, confirmed=confirmed, tainted=tainted, history=history)
+        return LocalState(epoch, confirmed=confirmed, tainted=tainted, begun=begun, history=history)
 
     def store(self, state: LocalState) -> None:
         """Write it so that it is on disk when this returns, all of it or nothing.
@@ -64,6 +64,7 @@ class StateFile:
                 "epoch": state.epoch,
                 "confirmed": state.confirmed,
                 "tainted": state.tainted,
+                "begun": state.begun,
                 "history": [epoch_fields(epoch) for _, epoch in sorted(state.history.items())],
             },
             indent=1,

@@ -94,7 +94,7 @@ def publish(report: Report, snapshot: Snapshot) -> Transaction:
 
 def elect(decision: Elect, snapshot: Snapshot, token: str) -> Transaction:
     """Write an election: only while nobody is Primary, and all that it was built on is as it was."""
-    epoch = decision.epoch
+    epoch = replace(decision.epoch, group=token[:8])
     guards: list[Unchanged | NoneBelow] = [NoneBelow(PRIMARY)]
     guards += [unchanged(snapshot, key) for key in decision.uses]
     changes: list[Put | Drop] = [Put(BOOTSTRAP, Bootstrap(Phase.ELECTED, epoch, token))]

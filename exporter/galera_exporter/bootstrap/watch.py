@@ -34,7 +34,7 @@ class Watch:
         snapshot = desk.snapshot
         boot.answered = desk.clock()
         boot.incarnation = sample.member_uuid or boot.incarnation
-        running = self._describe(sample, boot, snapshot)
+        running = self._describe(sample, boot)
         # Of a label that cannot be read nothing is guessed, and it is not written over.
         decision = Keep() if desk.fault else supervise(running, snapshot)
         wrote = self._carry_out(decision, running, boot, snapshot)
@@ -53,19 +53,12 @@ class Watch:
                 wrote = desk.publish(boot.report, snapshot) or wrote
                 desk.extend(boot)
         elif desk.state.tainted or (snapshot is not None and running.epoch < newest_confirmed(snapshot.history)):
-            phase = NodePhase.STARTING  # whether its data are the cluster's is not certain
+            phase = NodePhase.STARTING  # its data are not whole, or its component is of the past
         desk.journal.stands(phase, desk.state.epoch, sample.position, boot.boot_id)
         return running, wrote
 
-    def _describe(self, sample: NodeSample, boot: Boot, snapshot: Snapshot | None) -> Running:
+    def _describe(self, sample: NodeSample, boot: Boot) -> Running:
         state = self._desk.state
-        newest = 0 if snapshot is None else newest_confirmed(snapshot.history)
-        # Without a Primary component nothing arrives any more, and the status says so only after all that came before.
-        # Of a member nobody knows what came after a sample: found in a newer epoch, its position of then counts.
-        if not sample.primary and sample.position.defined:
-            boot.before = sample.position
-        elif sample.primary and newest <= state.epoch:
-            boot.before = None
         return Running(
             node=self._desk.config.node,
             epoch=state.epoch,
@@ -74,7 +67,6 @@ class Watch:
             synced=sample.primary and sample.state is NodeState.SYNCED,
             position=sample.position,
             component=(sample.cluster_uuid, sample.conf_id),
-            before=sample.position if boot.before is None else boot.before,
             inconsistent=sample.state is NodeState.INCONSISTENT,
             stranded=self._stranded(sample, boot),
             history=state.history,

@@ -12,7 +12,7 @@ import pytest
 from bootstrap.bench import UUID, Bench
 from galera_exporter.bootstrap.reading import Action, NodePhase
 from galera_exporter.bootstrap.records import encode
-from galera_exporter.bootstrap.state import Activity, Phase, Reason
+from galera_exporter.bootstrap.state import Activity, Peer, Phase, Reason
 from galera_exporter.registry.keyvalue import delete, put
 from galera_exporter.settings import EtcdSettings
 from lab import EtcdCluster, wait_until
@@ -51,6 +51,10 @@ def test_a_lone_empty_node_reports_elects_itself_and_is_let_out_once(make: MakeB
     bench.step()
     assert bench.decision["boot_id"] == "boot-1"
     assert (bench.decision["action"], bench.decision["initialize"]) == ("bootstrap", "1")
+    token, name = bootstrap.token, bench.decision["group"]
+    assert (bootstrap.epoch.group, name) == (token[:8], bootstrap.epoch.group_name(bench.config.etcd.cluster))
+    assert len(name) <= 32
+    assert name.endswith(f"-1-{token[:8]}")
     assert bench.snapshot.reports["galera-0"].activity is Activity.STARTING
 
     (bench.handoff / "decision").unlink()  # the wrapper took it, and has not said so yet
@@ -262,3 +266,31 @@ def test_the_wrapper_is_told_that_the_lease_holds_until_etcd_is_gone(make: MakeB
     shared_etcd.members[0].freeze()
     bench.coordinator.step(None)
     assert beat() == seen
+
+
+def test_who_may_stand_in_etcd_as_cleanly_stopped_waits_for_etcd_before_it_joins(
+    make: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make()
+    bench.ask("boot-1", data="data", position=f"{UUID}:42", source="recover")
+    bench.after(14)
+    assert bench.decision["action"] == "bootstrap"
+    state = bench.states / "state.json"
+    assert '"begun": true' in state.read_text()
+    epoch = bench.snapshot.history[1]
+    peer = Peer("galera-1", primary=True, confirmed=True, epoch=1, history={1: replace(epoch, confirmed=True)})
+    state.write_text(
+        state.read_text().replace('"begun": true', '"begun": false').replace('"confirmed": false', '"confirmed": true')
+    )
+    again = make()
+    monkeypatch.setattr(again.coordinator._desk.peers, "probe", lambda _timeout: (peer,))
+    again.ask("boot-2", data="data", position=f"{UUID}:42", source="recover")
+    again.ahead = 60
+    again.coordinator.step(None)
+    assert reason(again) is Reason.ETCD_UNAVAILABLE
+    state.write_text(state.read_text().replace('"begun": false', '"begun": true'))
+    third = make()
+    monkeypatch.setattr(third.coordinator._desk.peers, "probe", lambda _timeout: (peer,))
+    third.ahead = 60
+    third.coordinator.step(None)
+    assert third.decision["action"] == "join"

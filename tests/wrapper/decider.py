@@ -13,6 +13,8 @@ from lab.wrapper import WrappedNode, read_fields
 
 NOWHERE = "00000000-0000-0000-0000-000000000000:-1"
 LEASE_SECONDS = 30
+GROUP = "lab-1-0a1b2c3d"
+"""The name of the group in Galera, as an election gives it."""
 
 
 class Decider:
@@ -43,7 +45,7 @@ class Decider:
 
     def decide(self, **fields: object) -> None:
         """Hand out a decision for the present start, or for another ``boot_id``."""
-        self._write("decision", {"version": 1, "boot_id": self.boot_id, "epoch": 1, **fields})
+        self._write("decision", {"version": 1, "boot_id": self.boot_id, "epoch": 1, "group": GROUP, **fields})
 
     def lease(self, beat: int, *, confirmed: bool = False) -> None:
         """Write the lease of an unconfirmed bootstrap."""

@@ -205,6 +205,7 @@ def test_decisions_for_another_start_or_without_sense_are_removed_and_ignored(st
         {"action": "dance"},
         {"action": "bootstrap", "position": position},
         {"action": "join", "position": "$(touch /etc/owned)"},
+        {"action": "join", "group": "galera --wsrep-on=OFF"},
     ]
     for fields in senseless:
         stopped.decide(**fields)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from decider import Decider, Make, text
+from decider import GROUP, Decider, Make, text
 
 from lab import LabTimeoutError, wait_until
 from lab.template import fill
@@ -33,6 +33,7 @@ def test_a_bootstrap_keeps_the_history_though_grastate_says_it_is_not_safe(stopp
     node.start()
     uuid = stopped.restart().partition(":")[0]
     assert node.status()["wsrep_cluster_state_uuid"] == uuid
+    assert node.sql("SELECT @@wsrep_cluster_name AS name") == [{"name": GROUP}]
     assert (node.handoff / "decision.used").exists()
     assert not (node.handoff / "decision").exists()
 

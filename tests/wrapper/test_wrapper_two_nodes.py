@@ -108,3 +108,20 @@ def test_a_fresh_join_takes_an_sst_though_innodb_has_a_position_also_after_one_t
     assert transfer(second) == "SST"
     assert caught_up(pair)
     assert (node.state_dir / "grastate.dat.discarded").exists()
+
+
+def test_galera_keeps_a_run_of_another_election_out_of_the_group(pair: tuple[Decider, Decider]) -> None:
+    first, second = pair
+    second.node.start()
+    position = second.request()["position"]
+    second.decide(action="join", position=position, initialize=0, fresh=0, group="lab-2-4e5f6071")
+    names = "'lab-1-0a1b2c3d'", "'lab-2-4e5f6071'"
+    refused = [f"handshake failed, my group: {mine}, peer group: {theirs}" for mine, theirs in (names, names[::-1])]
+    logs = [first.node.log, second.node.log]  # the one that was called says so
+    wait_until(lambda: any(line in text(log) for line in refused for log in logs), 15, "Galera refuses it", logs)
+    assert first.node.status()["wsrep_cluster_size"] == "1"
+    second.node.kill()  # it would look for its group for half a minute
+    second.node.start()
+    second.join(second.request()["position"])
+    second.node.wait_synced(30)
+    wait_until(lambda: caught_up(pair), 10, "all rows are there", [second.node.log])

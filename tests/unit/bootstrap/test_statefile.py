@@ -16,9 +16,10 @@ STATE = LocalState(
     2,
     confirmed=True,
     tainted=True,
+    begun=True,
     history={
         1: Epoch(1, 0, -1, UUID, "galera-0", Mode.INITIAL, Rule.INITIAL, confirmed=True),
-        2: Epoch(2, 1, 40, UUID, "galera-1", Mode.RECOVER, Rule.ALL, lossy=True, confirmed=True),
+        2: Epoch(2, 1, 40, UUID, "galera-1", Mode.RECOVER, Rule.ALL, lossy=True, confirmed=True, group="0a1b2c3d"),
     },
 )
 
@@ -40,11 +41,14 @@ def test_what_was_stored_is_loaded_and_nothing_else_is_left(tmp_path: Path) -> N
         "{",
         "[]",
         "null",
-        json.dumps({"schema": 2, "epoch": 1, "confirmed": True, "tainted": False, "history": []}),
-        json.dumps({"schema": 1, "epoch": "1", "confirmed": True, "tainted": False, "history": []}),
-        json.dumps({"schema": 1, "epoch": 1, "confirmed": 1, "tainted": False, "history": []}),
-        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "history": [{"number": 1}]}),
-        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False}),
+        json.dumps({"schema": 2, "epoch": 1, "confirmed": True, "tainted": False, "begun": True, "history": []}),
+        json.dumps({"schema": 1, "epoch": "1", "confirmed": True, "tainted": False, "begun": True, "history": []}),
+        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "history": []}),
+        json.dumps({"schema": 1, "epoch": 1, "confirmed": 1, "tainted": False, "begun": True, "history": []}),
+        json.dumps(
+            {"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "begun": True, "history": [{"number": 1}]}
+        ),
+        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "begun": True}),
     ],
 )
 def test_a_file_that_is_not_whole_is_an_error_that_names_it_and_not_a_node_without_a_label(

@@ -373,8 +373,6 @@ stop() { # in order, however long that takes: what it does not write now it has 
 }
 
 supervise() {
-  keep_view
-  obey
   see_confirmation
   [[ $confirmed || $stale ]] || ((now - renewed < lease_seconds)) || {
     # At once: nobody was served from it, and by now others may be about to be elected.
@@ -382,6 +380,8 @@ supervise() {
     kill -KILL "$child" 2>/dev/null
     tell stopping "ends mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
   }
+  keep_view # after it: a disk may hold this up
+  obey
 }
 
 obey() { # an order

@@ -50,6 +50,8 @@ def many(seeds: range, steps: int, processes: int) -> tally.Run:
         with multiprocessing.get_context("fork").Pool(processes) as pool:
             for found in pool.imap_unordered(some, parts):
                 whole.add(found)
+                if sys.stderr.isatty():
+                    print(f"\r{whole.schedules:,} of {len(seeds):,} schedules", end="", file=sys.stderr)
     whole.seconds = time.monotonic() - began
     return whole
 

@@ -82,5 +82,6 @@ EVENTS: Final = (
     Event("discard", lambda w, i: faults.order(w, Purpose.DISCARD, i, lossy=False), 0.15),
     Event("initial", lambda w: faults.order(w, Purpose.INITIAL, 0, lossy=False), 0.05, _nothing),
     Event("hold", faults.hold, 0.15, _nothing),
+    Event("forget", faults.forget, 0, _nothing),
 )
 ACTS: Final = {event.name: event.act for event in EVENTS}

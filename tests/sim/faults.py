@@ -178,6 +178,22 @@ def strange_volume(world: World, index: int) -> bool:
     return True
 
 
+def forget(world: World) -> bool:
+    """Nobody knows how the cluster that runs came about: the sidecars and etcd are new to it."""
+    whole = world.components[:1] == world.components and all(node.primary for node in world.nodes)
+    if not whole or any(node.server is None or node.server.transfer for node in world.nodes):
+        return False
+    etcd_wiped(world)
+    world.components[0].group = ""
+    for node in world.nodes:
+        kill_sidecar(world, node.index, sent=False)
+        node.disk.label = LocalState()
+        if node.server is not None:
+            node.server.group = ""
+        world.boot(node)
+    return True
+
+
 def blind(world: World, index: int) -> bool:
     """The node crashes, and its position cannot be recovered."""
     node = world.nodes[index]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from galera_exporter.bootstrap import admission, choice, election, lineage, local, membership, protocol, transactions
 from galera_exporter.bootstrap.decisions import Join, Keep, Start, Stop
 from galera_exporter.bootstrap.lineage import Standing
-from galera_exporter.bootstrap.state import Held, Report, Rule
+from galera_exporter.bootstrap.state import Epoch, Held, Report, Rule
 from galera_exporter.bootstrap.transactions import NoneBelow, Transaction
 from sim import desk, gate, wrapper
 from sim.disk import Disk
@@ -289,7 +289,17 @@ MUTATIONS: Final = (
         "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit", 3345
     ),
     Mutation("who was taken over goes on", instead(membership.own_confirmation, never_taken_over), "stuck", 643),
-    Mutation("a component of a newer epoch is not checked", off(membership.adopted), "stuck", 1556),
+    Mutation("whoever is part of an adopted component stays without a label", off(membership.adopted), "stuck", 1556),
+    Mutation(
+        "all elections have one group in Galera",
+        lambda: [(Epoch, "group_name", lambda _epoch, _cluster: "")],
+        "diverged, lost commit, two clusters, two bootstraps, stuck",
+    ),
+    Mutation(
+        "who may stand in etcd as cleanly stopped joins without etcd",
+        instead(local.ended, lambda state: state),
+        "lost commit",
+    ),
     Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "stuck", 817),
     Mutation(
         "an elected node starts with other data",

@@ -23,19 +23,24 @@ def _recover(*nodes: int) -> list[Entry]:
 
 
 def _join(node: int) -> list[Entry]:
-    """A node starts and joins, if it can."""
-    steps: list[Entry] = [("boot", node), ("elapse", 11), ("tick", node), ("tick", node)]
+    """A node starts and joins, if it can: also without etcd, once its lease is past."""
+    steps: list[Entry] = [("boot", node), ("elapse", 31), ("tick", node), ("tick", node)]
     return [*steps, *[("run", node)] * 4, ("tick", node)]
 
 
 def return_without_etcd(random: Random, size: int) -> list[Entry]:
-    """A node left cleanly, comes back without etcd, and is the only one that has what it committed then."""
+    """A node left cleanly, comes back without etcd, and is the only one that has what it committed then.
+
+    Perhaps with a copy of its volume that does not know that etcd was told of the clean end.
+    """
     gone = random.randrange(size)
     others = [node for node in range(size) if node != gone]
     slow = random.sample(others, random.randint(0, len(others)))
-    first: list[Entry] = [("stop", gone), ("tick", gone), ("cut", gone), ("kill sidecar", gone, False), *_join(gone)]
+    left, back = random.choice(((("stop", gone), ("kill sidecar", gone, False)), (("save", gone), ("restore", gone))))
+    first: list[Entry] = [left, ("tick", gone), ("cut", gone), back, *_join(gone)]
     commits = [*_each("lag", *slow), *_each("commit", gone, gone)]
-    end: list[Entry] = [("power all",), ("stay away", gone), ("cut", gone), *_each("lag", *slow)]
+    again = random.choice(([], [("stop", gone)]))
+    end: list[Entry] = [*again, ("power all",), ("stay away", gone), ("cut", gone), *_each("lag", *slow)]
     return [*first, *commits, *end, *_recover(*others)]
 
 
@@ -66,15 +71,18 @@ def old_copy(random: Random, size: int) -> list[Entry]:
 
 
 def newer_view_elsewhere(random: Random, size: int) -> list[Entry]:
-    """The most advanced that is here left before a node came back unseen; only one that is behind saw it come."""
+    """The most advanced that is here left before a node came back unseen; only one that is behind saw it come.
+
+    It came with a copy of its volume that does not know that etcd was told of its clean end.
+    """
     gone, ahead, behind, *rest = random.sample(range(size), size) if size > 2 else (0, 1, 0)
-    first: list[Entry] = [*_each("stop", *rest), *_each("tick", *rest), ("stop", gone), ("tick", gone), ("lag", behind)]
+    first: list[Entry] = [*_each("stop", *rest), *_each("tick", *rest), ("save", gone), ("tick", gone), ("lag", behind)]
     left: list[Entry] = [
         ("commit", ahead),
         ("stop", ahead),
         ("tick", ahead),
         ("cut", gone),
-        ("kill sidecar", gone, False),
+        ("restore", gone),
     ]
     end: list[Entry] = [*_join(gone), *_each("commit", gone, gone), ("power all",), ("stay away", gone), ("cut", gone)]
     return [*first, *left, *end, ("lag", behind), *_recover(ahead, behind)]
@@ -137,6 +145,22 @@ def order_while_it_runs(random: Random, size: int) -> list[Entry]:
     return [*start, *order, *[("together",)] * 5, *_each("lag", *others)]
 
 
+def unseen_survivor(random: Random, size: int) -> list[Entry]:
+    """An operator has a node begin anew beside one that still runs, and whose sidecar is dead."""
+    survivor, ordered, *others = random.sample(range(size), size)
+    quorum: list[Entry] = [("kill sidecar", survivor, False), *_each("power", *others), ("crash", ordered)]
+    order: list[Entry] = [("force", ordered, True), ("boot", ordered), ("elapse", 11), *[("together",)] * 5]
+    end: list[Entry] = [("commit", ordered), *random.choice(([("power", ordered)], [("crash", ordered)], []))]
+    return [*quorum, *order, *end]
+
+
+def introduced(random: Random, size: int) -> list[Entry]:
+    """The sidecars come to a cluster that runs already, started by other means; some see it later than others."""
+    late = random.sample(range(size), random.randint(0, size - 1))
+    begins: list[Entry] = [("heal",), *_each("boot", *range(size)), *_each("cut", *late)]
+    return [*begins, ("forget",), *[("together",)] * 6, *_each("cut", *late), *[("together",)] * 4]
+
+
 PLOTS: Final[tuple[Callable[[Random, int], list[Entry]], ...]] = (
     return_without_etcd,
     joiner_of_the_last,
@@ -146,6 +170,8 @@ PLOTS: Final[tuple[Callable[[Random, int], list[Entry]], ...]] = (
     between_read_and_write,
     elected_vanishes,
     order_while_it_runs,
+    unseen_survivor,
+    introduced,
 )
 
 

@@ -43,7 +43,12 @@ def _fitting(world: World) -> set[Reason]:
     data = [node for node in world.nodes if node.disk.branch != NOWHERE and node.disk.present and not node.disk.marker]
     given_up = {order.node for order in snapshot.orders if order.purpose is Purpose.DISCARD}
     uuids = {histories.uuid[node.disk.branch] for node in data} | ({histories.uuid[line]} if line != NOWHERE else set())
-    beyond = [node for node in data if line != NOWHERE and not histories.has(line, END, *node.content())]
+    beyond = [
+        node
+        for node in data
+        if line != NOWHERE
+        and not (histories.uuid[node.disk.branch] == histories.uuid[line] and histories.has(line, END, *node.content()))
+    ]
     usable = [node for node in data if node.name not in given_up and node not in beyond and _usable(node)]
     remembered = max((known.position.seqno for known in snapshot.nodes.values()), default=-1)
     given = {
@@ -51,7 +56,7 @@ def _fitting(world: World) -> set[Reason]:
         Reason.ORDER_REFUSED: bool(snapshot.orders),
         Reason.DATA_LOSS_GUARD: not data,
         Reason.UUID_CONFLICT: len(uuids) > 1,
-        Reason.DIVERGED: bool(beyond),
+        Reason.DIVERGED: bool(beyond) or any(node.disk.label.epoch == 0 for node in data),
         Reason.NO_SAFE_CANDIDATE: not usable,
         Reason.REGRESSED: world.lost or all(node.disk.seqno < remembered for node in usable),
         Reason.SPLIT_BRAIN: _split(world),

@@ -93,6 +93,7 @@ def plan(world: World, node: Node) -> None:
         if sidecar.contact is None:
             sidecar.contact = world.now
         if not silent(world, node):
+            watch_own(node, world.store.snapshot())
             renew(world, node)
         snapshot = world.store.snapshot()
         if sidecar.old:
@@ -101,7 +102,6 @@ def plan(world: World, node: Node) -> None:
     sidecar.wait = sidecar.running = None
     sidecar.wake = FOREVER
     watch_elected(world, node, snapshot)
-    watch_own(node, snapshot)
     server = node.server
     if node.phase is Phase.GATE:
         asked = node.request

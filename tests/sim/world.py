@@ -137,6 +137,8 @@ class World:
         if side.lease in ends and self.etcd_up and not node.cut:
             ends[side.lease] = self.now + desk.TTL
             side.renewed = self.now
+            if not node.disk.label.confirmed:
+                desk.watch_own(node, self.store.snapshot())
             desk.extend(self, node)
         sidecar.show(self, node)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from galera_exporter.bootstrap.decisions import Join, Resign, Start, Stop, Wait
-from galera_exporter.bootstrap.lineage import History, Standing, merge, newest_confirmed, place
+from galera_exporter.bootstrap.lineage import History, Standing, known_as, merge, newest_confirmed, place
 from galera_exporter.bootstrap.state import (
     NO_EPOCHS,
     Activity,
@@ -92,6 +92,8 @@ def _join(case: Case, cluster: int, history: History) -> Join | Wait:
 
 
 def _standing(me: Report, cluster: int, history: History) -> Standing:
+    if not known_as(history, me.epoch, me.history):
+        return Standing.FOREIGN
     if me.position.defined:
         return place(history, cluster, me.epoch, me.position)
     # A member whose position was lost takes a transfer; of data that never were in a cluster nobody knows the worth.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from galera_exporter.bootstrap.lineage import Standing, confirmed_part, newest_confirmed, place
+from galera_exporter.bootstrap.lineage import Standing, common, confirmed_part, known_as, newest_confirmed, place
 from galera_exporter.bootstrap.state import Activity, Bootstrap, Held, LastKnown, Phase, Purpose, Report, Rule, Snapshot
 from galera_exporter.model import Position
 
@@ -75,6 +75,8 @@ def evidence(snapshot: Snapshot, own_expected: int, absent: str = "") -> Evidenc
 def standing(found: Evidence, report: Report) -> Standing:
     """Return what a node's data are to the newest confirmed epoch."""
     history = found.snapshot.history
+    if not known_as(history, report.epoch, report.history):
+        return Standing.FOREIGN
     if found.cluster == 0:
         return Standing.MEMBER
     if place(history, found.cluster, report.epoch, report.position) is Standing.MEMBER:
@@ -106,6 +108,13 @@ def foreign(found: Evidence) -> tuple[Report, ...]:
         for report in found.with_data
         if report.usable and report.node not in given_up and standing(found, report) is Standing.FOREIGN
     )
+
+
+def kept_by_abandoned(found: Evidence) -> Iterator[tuple[str, int]]:
+    """Yield the nodes whose data were given up, with the seqno up to which they are the cluster's all the same."""
+    for report in found.with_data:
+        if report.usable and report.node not in discarded(found) and standing(found, report) is Standing.ABANDONED:
+            yield report.node, common(found.snapshot.history, found.cluster, report.epoch, report.position)
 
 
 def watermark(found: Evidence) -> LastKnown | None:

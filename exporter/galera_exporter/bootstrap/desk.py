@@ -146,7 +146,9 @@ class Desk:
 
     def extend(self, boot: Boot) -> None:
         """Tell the wrapper that the lease of an unconfirmed bootstrap holds; only after it was renewed."""
-        if self._lease.held and not self.state.confirmed and boot.boot_id and self._lease.renewed > boot.extended:
+        if not self._lease.held or self.state.confirmed or self.taken_over or not boot.boot_id:
+            return
+        if self._lease.renewed > boot.extended:
             boot.beat += 1
             self.handoff.lease(boot.boot_id, boot.beat, confirmed=False)
             boot.extended = self._lease.renewed

@@ -11,6 +11,7 @@ from galera_exporter.bootstrap.choice import (
     discarded,
     evidence,
     foreign,
+    kept_by_abandoned,
     lost_data,
     ordinal_of,
     passed_over,
@@ -63,6 +64,7 @@ def _ahead_of(found: Evidence, report: Report) -> tuple[str, ...]:
     if high is not None and high.position.seqno > own:
         names.add(high.node)
     names |= {each.node for each in foreign(found)}
+    names |= {node for node, seqno in kept_by_abandoned(found) if seqno > own and node != report.node}
     if ours is None:
         names.add(report.node)  # its data are not the cluster's
     return tuple(sorted(names))
@@ -145,11 +147,15 @@ def _best(found: Evidence) -> Candidate | Wait:
     best = max(candidates(found), key=lambda each: each.rank, default=None)
     if best is None:
         return Wait(Reason.NO_SAFE_CANDIDATE, tuple(sorted(report.node for report in found.with_data)))
+    there = f"the best that reports is {best.report.node} at {best.confirmed}"
     high = watermark(found)
     if high is not None and high.position.seqno > best.confirmed:
-        there = f"the best that reports is {best.report.node} at {best.confirmed}"
         text = f"{high.node} was at seqno {high.position.seqno}, {there}"
         return Wait(Reason.REGRESSED, (high.node,), text)
+    for node, seqno in kept_by_abandoned(found):
+        if seqno > best.confirmed:
+            text = f"{node} has the cluster's data up to seqno {seqno}, and data beyond that were given up; {there}"
+            return Wait(Reason.REGRESSED, (node,), text)
     return best
 
 
@@ -220,9 +226,9 @@ def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) 
         rule=rule,
         lossy=order is not None and (order.lossy or order.purpose is Purpose.INITIAL),
     )
-    # All that was read and could change the choice: who reports, and what is remembered of who does not.
+    # All that was read and could change the choice: who reports, who does not, and what is remembered of them.
     uses = ["bootstrap"]
-    uses += [f"report/{node}" for node in snapshot.reports]
+    uses += [f"report/{node}" for node in snapshot.reports.keys() | snapshot.nodes.keys()]
     uses += [f"nodes/{node}" for node in snapshot.nodes]
     if order is not None:
         uses.append(f"override/{order.token}")

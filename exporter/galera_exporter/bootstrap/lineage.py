@@ -90,6 +90,30 @@ def merge(one: History, other: History) -> History:
     return merged
 
 
+def common(history: History, cluster: int, epoch: int, position: Position) -> int:
+    """Return the seqno up to which data are part of the epoch ``cluster``, whatever else they have; -1: nowhere."""
+    top, seqno = history.get(cluster), position.seqno
+    while top is not None and top.uuid == position.uuid:
+        source = origin(history, epoch, seqno)
+        limit, _lossy, met = _way(history, top, source)
+        if met:
+            return seqno if limit is None else min(seqno, limit)
+        own = history.get(source)
+        if own is None or not own.parent:
+            break
+        epoch, seqno = own.parent, min(seqno, own.base)
+    return -1
+
+
+def known_as(history: History, epoch: int, own: History) -> bool:
+    """Whether a label means the epoch that the cluster knows by its number, and not another election.
+
+    Numbers are given anew when etcd has lost its memory and those that know them do not report.
+    """
+    ours, theirs = history.get(epoch), own.get(epoch)
+    return ours is None or theirs is None or ours.group == theirs.group
+
+
 def _way(history: History, top: Epoch, source: int) -> tuple[int | None, bool, bool]:
     """Walk from ``top`` to ``source``: the lowest base on the way, whether any was lossy, whether we got there."""
     limit: int | None = None

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galera_exporter.bootstrap.lineage import Standing, confirmed_part, merge, newest_confirmed, origin, place
+from galera_exporter.bootstrap.lineage import (
+    Standing,
+    common,
+    confirmed_part,
+    known_as,
+    merge,
+    newest_confirmed,
+    origin,
+    place,
+)
 from galera_exporter.bootstrap.local import KEPT, newest_epochs
 from galera_exporter.bootstrap.state import Epoch, Mode, Rule
 from galera_exporter.model import ZERO_UUID, Position
@@ -151,3 +162,40 @@ def test_of_its_own_epoch_everything_is_a_member(known: dict[int, Epoch], cluste
     top = known.get(cluster)
     if top is not None and seqno > top.base:
         assert place(known, cluster, cluster, Position(top.uuid, seqno)) is Standing.MEMBER
+
+
+@pytest.mark.parametrize(
+    ("known", "cluster", "label", "seqno", "expected"),
+    [
+        (LINE, 3, 3, 900, 900),
+        (LINE, 3, 2, 150, 150),
+        (LINE, 3, 2, 201, 200),
+        (LINE, 3, 1, 180, 100),
+        (LOSSY, 2, 1, 90, 50),
+        (TAKEN_OVER, 3, 2, 130, 100),  # what 2 wrote is nobody's; what it began with is the cluster's
+        (LINE, 3, 7, 10, -1),
+        (LINE, 9, 3, 10, -1),
+    ],
+)
+def test_data_that_went_another_way_have_the_clusters_history_up_to_the_fork(
+    known: dict[int, Epoch], cluster: int, label: int, seqno: int, expected: int
+) -> None:
+    assert common(known, cluster, label, Position(ONE, seqno)) == expected
+    assert common(known, cluster, label, Position(TWO, seqno)) == -1
+
+
+def test_a_number_that_was_given_twice_does_not_make_two_elections_one() -> None:
+    mine, theirs = replace(FIRST, group="0a1b2c3d"), replace(FIRST, group="4e5f6071")
+    assert known_as({1: mine}, 1, {1: mine})
+    assert not known_as({1: theirs}, 1, {1: mine})
+    assert known_as({}, 1, {1: mine})
+    assert known_as({1: theirs}, 1, {})
+
+
+@pytest.mark.parametrize("number", [1, 1002, 2**31 - 1])
+@pytest.mark.parametrize("cluster", ["db", "a-cluster-whose-name-is-as-long-as-names-may-be"])
+def test_each_election_has_a_name_of_its_own_in_galera_that_mariadb_takes(number: int, cluster: str) -> None:
+    names = {replace(FIRST, number=number, group=group).group_name(cluster) for group in ("0a1b2c3d", "4e5f6071")}
+    assert len(names) == 2
+    assert max(map(len, names)) <= 32
+    assert replace(FIRST, group="").group_name(cluster) == ""

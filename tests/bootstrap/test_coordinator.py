@@ -12,7 +12,7 @@ import pytest
 from bootstrap.bench import UUID, Bench
 from galera_exporter.bootstrap.reading import Action, NodePhase
 from galera_exporter.bootstrap.records import encode
-from galera_exporter.bootstrap.state import Activity, Peer, Phase, Reason
+from galera_exporter.bootstrap.state import Activity, Peer, Phase, Reason, group_name
 from galera_exporter.registry.keyvalue import delete, put
 from galera_exporter.settings import EtcdSettings
 from lab import EtcdCluster, wait_until
@@ -52,7 +52,7 @@ def test_a_lone_empty_node_reports_elects_itself_and_is_let_out_once(make: MakeB
     assert bench.decision["boot_id"] == "boot-1"
     assert (bench.decision["action"], bench.decision["initialize"]) == ("bootstrap", "1")
     token, name = bootstrap.token, bench.decision["group"]
-    assert (bootstrap.epoch.group, name) == (token[:8], bootstrap.epoch.group_name(bench.config.etcd.cluster))
+    assert bootstrap.epoch.group == name == group_name(bench.config.etcd.cluster, 1, token)
     assert len(name) <= 32
     assert name.endswith(f"-1-{token[:8]}")
     assert bench.snapshot.reports["galera-0"].activity is Activity.STARTING

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import at_once
+from bootstrap_real.site import TTL, at_once
 from lab import GaleraNode, wait_until
 from lab.checks import Transfer
 
@@ -135,10 +135,30 @@ def test_08_a_node_that_had_left_cleanly_before_is_not_waited_for(scenario: Scen
     assert pods[2].transfer is Transfer.IST
 
 
+def test_09_who_left_cleanly_comes_back_only_with_etcd(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = site.epoch
+    pods[2].delete()
+    assert site.keys("nodes/")[f"nodes/{pods[2].name}"]["final"] is True
+    site.etcd.stop()
+    pods[2].start()
+    pods[2].wait_waiting("etcd_unavailable")
+    stays_so(lambda: not pods[2].node.state.pid, 2.5 * TTL, "others could count on its clean end")
+    site.etcd.start()
+    site.wait_serving()
+    assert site.keys("nodes/")[f"nodes/{pods[2].name}"]["final"] is False
+    assert site.epoch == before
+    scenario.check()
+
+
 def test_09_a_clean_stop_that_is_no_longer_true_does_not_count(scenario: Scenario) -> None:
     site, pods = scenario.site, scenario.pods
     scenario.write()
+    label = pods[2].node.state_dir / "state.json"
+    before_it_left = label.read_text()
     pods[2].delete()
+    label.write_text(before_it_left)  # put back from a copy: it does not know that etcd was told of the end
     site.etcd.stop()
     pods[2].start()
     pods[2].node.wait_synced()

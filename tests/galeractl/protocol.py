@@ -131,7 +131,7 @@ class Protocol:
         me = snapshot.reports[node]
         decision = decide(me, snapshot, peers, Timers())
         if isinstance(decision, Elect):
-            step, lease = transactions.elect(decision, snapshot, "mine"), 0
+            step, lease = transactions.elect(decision, snapshot, "mine", "galera"), 0
         elif isinstance(decision, Join):
             step, lease = transactions.begin(decision, me, snapshot), self.registry.etcd.grant(60)
         else:

@@ -256,3 +256,12 @@ def test_an_order_whose_reply_was_lost_is_found_by_its_token(protocol: Protocol,
     finally:
         etcd.close()
     assert [each.token for each in protocol.snapshot().orders] == [order.token] * applies
+
+
+def test_what_data_that_were_given_up_have_in_common_with_the_cluster_counts_as_a_loss(protocol: Protocol) -> None:
+    protocol.elected(epoch(1))
+    protocol.elected(epoch(2, 50, node="galera-1", rule=Rule.ORDER, lossy=True))
+    protocol.reports(report("galera-0", 70, epoch=1), report("galera-1"), report("galera-2", 30, epoch=1))
+    done = galeractl("force-bootstrap", "galera-2", "--yes", *protocol.flags)
+    assert done.code == 3
+    assert "galera-0 has seqno 50 in epoch 1, galera-2 has 30: 20 transactions would be lost" in done.err

@@ -138,6 +138,7 @@ def _node(world: World, node: Node, number: Callable[[str], int]) -> object:
         server.transfer,
         server.unrecorded,
         server.shown,
+        number(server.group),
         world.components.index(server.component) if server.component is not None else NOWHERE,
     )
     memory = (
@@ -147,14 +148,16 @@ def _node(world: World, node: Node, number: Callable[[str], int]) -> object:
         side.stopping,
         side.lonely is not None,
         side.absent is not None,
+        side.overtaken,
     )
     place = (node.phase, node.group, node.cut, node.confirmed, node.decision is not None, node.order != "")
-    return data, label.epoch, label.confirmed, label.tainted, number(disk.incarnation), view, run, memory, place
+    known = label.epoch, label.confirmed, label.tainted, label.begun
+    return data, known, number(disk.incarnation), view, run, memory, place
 
 
 def _short(value: object, number: Callable[[str], int]) -> object:
     text = repr(value)
-    for word in ("token-", "boot-", "pod-"):
+    for word in ("galera-", "boot-", "pod-"):
         while (at := text.find(word)) >= 0:
             end = at + len(word)
             while end < len(text) and (text[end].isdigit() or text[end] == "-"):

@@ -184,12 +184,12 @@ def forget(world: World) -> bool:
     if not whole or any(node.server is None or node.server.transfer for node in world.nodes):
         return False
     etcd_wiped(world)
-    world.components[0].group = ""
+    world.components[0].group = "configured"
     for node in world.nodes:
         kill_sidecar(world, node.index, sent=False)
         node.disk.label = LocalState()
         if node.server is not None:
-            node.server.group = ""
+            node.server.group = "configured"
         world.boot(node)
     return True
 

@@ -40,7 +40,7 @@ def gate(world: World, node: Node, snapshot: Snapshot | None) -> None:
         return
     elif isinstance(decision, Elect):
         world.serial += 1
-        transaction = txn.elect(decision, snapshot, f"t{world.serial}")
+        transaction = txn.elect(decision, snapshot, str(world.serial), "galera")
         sidecar.todo = ((elect, (transaction, decision)),)
     elif isinstance(decision, Resign) and snapshot.bootstrap is not None:
         sidecar.todo = ((send, (txn.resign(snapshot.bootstrap, snapshot),)),)
@@ -54,7 +54,6 @@ def let_out(node: Node, decision: Join | Start, me: Report, snapshot: Snapshot |
     state = joined(label, decision, me) if isinstance(decision, Join) else started(label, decision)
     fresh = isinstance(decision, Join) and decision.fresh
     position = me.position if me.held is Held.DATA and not fresh else Position()
-    epoch = state.history.get(state.epoch)
     out = Decision(
         me.boot_id,
         isinstance(decision, Start),
@@ -62,7 +61,7 @@ def let_out(node: Node, decision: Join | Start, me: Report, snapshot: Snapshot |
         isinstance(decision, Start) and decision.initialize,
         fresh,
         state.epoch,
-        "" if epoch is None else epoch.group_name("galera"),
+        decision.group,
     )
     bind: tuple[Step, ...] = ()
     if snapshot is not None:

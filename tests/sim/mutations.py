@@ -11,10 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from galera_exporter.bootstrap import admission, choice, election, lineage, local, membership, protocol, transactions
+from galera_exporter.bootstrap import (
+    admission,
+    choice,
+    election,
+    lineage,
+    local,
+    membership,
+    protocol,
+    state,
+    transactions,
+)
 from galera_exporter.bootstrap.decisions import Join, Start
 from galera_exporter.bootstrap.lineage import Standing
-from galera_exporter.bootstrap.state import Epoch, Held, Report, Rule
+from galera_exporter.bootstrap.state import Held, Report, Rule
 from galera_exporter.bootstrap.transactions import NoneBelow, Transaction
 from sim import desk, wrapper
 from sim.disk import Disk
@@ -281,11 +291,13 @@ MUTATIONS: Final = (
     Mutation(
         "a start leaves the clean end standing", instead(transactions.begin, begin_leaves_final), "lost commit", 10867
     ),
-    Mutation("whoever is part of an adopted component stays without a label", off(membership.adopted), "stuck", 1241),
+    Mutation(
+        "whoever is part of an adopted component stays without a label", off(membership.of_the_newest), "stuck", 1241
+    ),
     Mutation(
         "all elections have one group in Galera",
-        lambda: [(Epoch, "group_name", lambda _epoch, _cluster: "")],
-        "diverged, lost commit, two clusters, two bootstraps, stuck",
+        instead(state.group_name, lambda *_: "galera"),
+        "lost commit",
         1587,
     ),
     Mutation("an unconfirmed component is joined", instead(admission.join, join_of_unconfirmed), "stuck", 616),

@@ -65,6 +65,7 @@ def describe(world: World, node: Node, server: Server) -> Running:
         position=position,
         component=shown or (uuid, -1),
         inconsistent=server.inconsistent,
+        group=server.group,
         stranded=stranded(world, node, server),
         history=label.history,
     )
@@ -91,7 +92,7 @@ def carry_out(world: World, node: Node, decision: Any, running: Running, snapsho
         sidecar.todo = ((confirm, (transaction,)), (write_label, (confirmed(label, epoch),)), (tell_confirmed, ()))
     elif isinstance(decision, Adopt):
         world.serial += 1
-        transaction = txn.adopt(decision, snapshot, label, f"t{world.serial}")
+        transaction = txn.adopt(decision, snapshot, label, str(world.serial))
         sidecar.todo = (
             (confirm, (transaction,)),
             (write_label, (confirmed(label, decision.epoch),)),

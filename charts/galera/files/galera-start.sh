@@ -380,7 +380,7 @@ supervise() {
     kill -KILL "$child" 2>/dev/null
     tell stopping "ends mariadbd: the lease of its bootstrap was not renewed for $lease_seconds s"
   }
-  keep_view # after it: a disk may hold this up
+  keep_view
   obey
 }
 

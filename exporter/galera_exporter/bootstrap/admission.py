@@ -49,7 +49,7 @@ def identity(case: Case) -> Wait | None:
 
 
 def join(case: Case) -> Join | Stop | Wait | None:
-    """A confirmed Primary component answers: join it. Works without etcd."""
+    """A confirmed Primary component answers: join it. Works without etcd, where nothing there says it is stopped."""
     seen = [peer for peer in case.peers if peer.primary and peer.confirmed]
     if not seen:
         return None
@@ -60,7 +60,7 @@ def join(case: Case) -> Join | Stop | Wait | None:
     if len(epochs) > 1 or max(epochs) < newest_confirmed(history):
         return Wait(Reason.SPLIT_BRAIN, tuple(sorted(peer.node for peer in seen)), "Primary in different epochs")
     if case.me.activity is Activity.SURVIVOR:
-        return _rejoin(case.me, max(epochs))
+        return _rejoin(case.me, max(epochs), history)
     decision = _join(case, max(epochs), history)
     if isinstance(decision, Join) and case.snapshot is None and not case.timers.detached:
         return Wait(Reason.ETCD_UNAVAILABLE, (), "it may still stand there as a stopped node")
@@ -70,14 +70,16 @@ def join(case: Case) -> Join | Stop | Wait | None:
     return decision
 
 
-def _rejoin(me: Report, cluster: int) -> Stop | Wait:
-    if me.epoch == cluster:
+def _rejoin(me: Report, cluster: int, history: History) -> Stop | Wait:
+    if me.epoch == cluster and known_as(history, cluster, me.history):
         return Wait(Reason.PRIMARY_UNREACHABLE, (), "Galera joins a component of the same epoch by itself")
     return Stop(f"the cluster was bootstrapped anew (epoch {cluster}): join it through the gate")
 
 
 def _join(case: Case, cluster: int, history: History) -> Join | Wait:
     me = case.me
+    if cluster not in history:
+        return Wait(Reason.PRIMARY_STARTING, (), f"nothing is known of the election of epoch {cluster}")
     orders = case.snapshot.orders if case.snapshot is not None else ()
     order = next((o.token for o in orders if o.purpose is Purpose.DISCARD and o.node == me.node), "")
     if me.held is Held.EMPTY:

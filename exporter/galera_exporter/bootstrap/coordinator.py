@@ -134,7 +134,8 @@ class Coordinator:
         reading = self._node.database(min(self._config.mariadb.timeout, self._config.etcd.ttl / 5))
         # The sampler shares readings that are up to a second old: one of the run before says nothing of this one.
         if reading.sample is not None and reading.taken >= boot.decided:
-            self._running, wrote = self._watch.look(reading.sample, boot)
+            group = "" if reading.variables is None else reading.variables.cluster_name
+            self._running, wrote = self._watch.look(reading.sample, boot, group)
             return wrote
         if wrapper.phase in {WrapperPhase.INITIALIZING, WrapperPhase.STARTING, WrapperPhase.WAITING}:
             return self._silent(boot)

@@ -29,6 +29,11 @@ class Join:
     order: str = ""
     """Token of the order to discard that this uses up."""
 
+    @property
+    def group(self) -> str:
+        """The group's name in Galera."""
+        return self.history[self.epoch].group
+
 
 @dataclass(frozen=True, slots=True)
 class Elect:
@@ -46,6 +51,11 @@ class Start:
 
     epoch: Epoch
     initialize: bool
+
+    @property
+    def group(self) -> str:
+        """The group's name in Galera."""
+        return self.epoch.group
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Relabel:
-    """The data were found to be part of a newer epoch."""
+    """The run was found to be of this epoch."""
 
     epoch: int
 

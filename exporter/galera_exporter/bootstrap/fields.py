@@ -12,7 +12,7 @@ from typing import Any, Final, Self, TypeVar
 from galera_exporter.registry.records import MAX_VALUE, SCHEMA, is_name, is_text, is_uuid
 
 _LARGEST: Final = 2**63 - 1
-_WORD: Final = re.compile(r"[0-9A-Za-z]{0,16}", re.ASCII)
+_WORD: Final = re.compile(r"[0-9A-Za-z._-]{0,32}", re.ASCII)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -48,7 +48,7 @@ class Fields:
         return self._checked(name, None, lambda text: isinstance(text, str) and is_name(text))
 
     def word(self, name: str, default: str | None = None) -> str:
-        """Return a short word of letters and digits; it may become part of a command line."""
+        """Return a short name of letters, digits, points, lines; it may become part of a command line."""
         return self._checked(name, default, lambda word: isinstance(word, str) and bool(_WORD.fullmatch(word)))
 
     def uuid(self, name: str, default: str | None = None) -> str:

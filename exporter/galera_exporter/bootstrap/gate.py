@@ -46,7 +46,7 @@ class Gate:
         if snapshot is None or desk.fault:
             return False
         if isinstance(decision, Elect):
-            done = desk.write(txn.elect(decision, snapshot, str(uuid.uuid4())))
+            done = desk.write(txn.elect(decision, snapshot, str(uuid.uuid4()), config.etcd.cluster))
         elif isinstance(decision, Resign) and snapshot.bootstrap is not None:
             done = desk.write(txn.resign(snapshot.bootstrap, snapshot))
         else:
@@ -57,7 +57,7 @@ class Gate:
 
     def _let_out(self, decision: Join | Start, me: Report, snapshot: Snapshot | None) -> bool:
         """Label the data on disk, bind the decision in etcd, and only then hand it out."""
-        desk, config = self._desk, self._desk.config
+        desk = self._desk
         joins = isinstance(decision, Join)
         fresh = isinstance(decision, Join) and decision.fresh
         desk.store(joined(desk.state, decision, me) if isinstance(decision, Join) else started(desk.state, decision))
@@ -68,14 +68,13 @@ class Gate:
         position = me.position if me.held is Held.DATA and not fresh else Position()
         starting = replace(me, activity=Activity.STARTING)
         desk.begin(Boot(me.boot_id, starting, desk.clock(), was_primary=False))
-        epoch = desk.state.history.get(desk.state.epoch)
         fields: dict[str, object] = {
             "action": "join" if joins else "bootstrap",
             "epoch": desk.state.epoch,
             "position": position if position.defined else "",
             "initialize": int(isinstance(decision, Start) and decision.initialize),
             "fresh": int(fresh),
-            "group": "" if epoch is None else epoch.group_name(config.etcd.cluster),
+            "group": decision.group,
         }
         if isinstance(decision, Start):
             fields["lease_seconds"] = desk.config.bootstrap.lease

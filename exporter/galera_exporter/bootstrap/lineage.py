@@ -111,7 +111,7 @@ def known_as(history: History, epoch: int, own: History) -> bool:
     Numbers are given anew when etcd has lost its memory and those that know them do not report.
     """
     ours, theirs = history.get(epoch), own.get(epoch)
-    return ours is None or theirs is None or ours.group == theirs.group
+    return ours is None or theirs is None or "" in {ours.group, theirs.group} or ours.group == theirs.group
 
 
 def _way(history: History, top: Epoch, source: int) -> tuple[int | None, bool, bool]:

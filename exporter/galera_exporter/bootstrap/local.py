@@ -69,7 +69,7 @@ def report_of(state: LocalState, request: Request, node: str, owner: str, expect
 def joined(state: LocalState, decision: Join, report: Report) -> LocalState:
     """Label data that are about to join an epoch; what a transfer will replace counts for nothing until Synced."""
     whole = report.usable and not decision.fresh
-    history = newest_epochs(merge(decision.history, state.history))
+    history = newest_epochs(merge(decision.history, state.history), decision.epoch)
     return LocalState(decision.epoch, confirmed=True, tainted=not whole, begun=state.begun, history=history)
 
 
@@ -81,7 +81,7 @@ def started(state: LocalState, decision: Start) -> LocalState:
 
 def confirmed(state: LocalState, epoch: Epoch) -> LocalState:
     """Take in that the own epoch serves clients, or that the component was found to be of it."""
-    history = newest_epochs(merge({epoch.number: epoch}, state.history))
+    history = newest_epochs(merge({epoch.number: epoch}, state.history), epoch.number)
     return replace(state, epoch=epoch.number, confirmed=True, begun=True, history=history)
 
 
@@ -105,14 +105,14 @@ def tainted(state: LocalState) -> LocalState:
     return replace(state, tainted=True)
 
 
-def newest_epochs(history: Mapping[int, Epoch]) -> Mapping[int, Epoch]:
-    """Return the epochs that are kept: the newest, and those that the newest confirmed one goes back to.
+def newest_epochs(history: Mapping[int, Epoch], own: int = 0) -> Mapping[int, Epoch]:
+    """Return the epochs that are kept: ``own``, the newest, and those that the newest confirmed one goes back to.
 
     Elections that nobody confirmed may be many; they must not push out what the data are measured by.
     """
     if len(history) <= KEPT:
         return history
-    kept = set(sorted(history)[-KEPT // 2 :])
+    kept = {own} & history.keys() | set(sorted(history)[-KEPT // 2 :])
     step = history.get(newest_confirmed(history))
     while step is not None and len(kept) < KEPT:
         kept.add(step.number)

@@ -21,12 +21,11 @@ def own_confirmation(running: Running, snapshot: Snapshot | None) -> Confirm | K
     if snapshot is None:
         return Keep()  # the wrapper ends it when its lease has gone stale
     bootstrap = snapshot.bootstrap
-    epoch = snapshot.history.get(running.epoch)
     own = running.history.get(running.epoch)
-    if epoch is None or bootstrap is None or own is None or not same_election(own, bootstrap.epoch):
+    if bootstrap is None or own is None or not same_election(own, bootstrap.epoch):
         return Stop(f"the election of epoch {running.epoch} was taken over")
     if bootstrap.phase is Phase.ELECTED:
-        return Confirm(epoch) if running.synced and not undefined(running.position.uuid) else Keep()
+        return Confirm(bootstrap.epoch) if running.synced and not undefined(running.position.uuid) else Keep()
     if bootstrap.phase is Phase.PRIMARY:
         return Relabel(running.epoch)  # confirmed already; the reply was lost
     return Stop(f"the election of epoch {running.epoch} was given up")
@@ -62,15 +61,23 @@ def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep
     same = newest and snapshot.history[newest].uuid == running.position.uuid
     uuid, seqno = running.position.uuid, running.position.seqno
     parent = newest if same else 0
-    epoch = Epoch(number, parent, seqno, uuid, running.node, Mode.ADOPTED, Rule.ADOPTED, confirmed=True)
+    epoch = Epoch(
+        number, parent, seqno, uuid, running.node, Mode.ADOPTED, Rule.ADOPTED, confirmed=True, group=running.group
+    )
     return Adopt(epoch, running.node, running.component)
 
 
-def adopted(running: Running, snapshot: Snapshot | None) -> Relabel | None:
-    """Another member had etcd know of the component that this node is part of."""
-    if snapshot is None or running.epoch or running.component not in snapshot.primary.values():
+def of_the_newest(running: Running, snapshot: Snapshot | None) -> Relabel | None:
+    """The run is of the newest epoch, and its label does not say so: by the group's name, or an adopted one's view."""
+    if snapshot is None or not running.synced:
         return None
-    return Relabel(newest_confirmed(snapshot.history))
+    newest = newest_confirmed(snapshot.history)
+    if running.epoch >= newest:
+        return None
+    epoch = snapshot.history[newest]
+    named = bool(running.group) and running.group == epoch.group
+    proven = named if epoch.mode is not Mode.ADOPTED else running.component in snapshot.primary.values()
+    return Relabel(newest) if proven and (named or not running.epoch) else None
 
 
 def same_election(one: Epoch, other: Epoch) -> bool:

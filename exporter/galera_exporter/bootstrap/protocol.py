@@ -58,8 +58,8 @@ RUN: Final[tuple[Callable[[Running, Snapshot | None], RunDecision | None], ...]]
     membership.stranded,
     membership.without_primary,
     membership.own_confirmation,
+    membership.of_the_newest,
     membership.unknown_to_etcd,
-    membership.adopted,
 )
 
 

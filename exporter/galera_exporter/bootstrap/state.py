@@ -131,16 +131,7 @@ class Epoch:
     confirmed: bool = False
     """Its node became Primary and Synced, and said so in etcd: from then on clients were served."""
     group: str = ""
-    """Part of the group's name in Galera, unique for each election; empty: the group has its configured name."""
-
-    def group_name(self, cluster: str) -> str:
-        """Return ``wsrep_cluster_name`` for the runs of this epoch; empty: the configured one.
-
-        Galera refuses whoever has another name: no process of an older election, asleep or forgotten,
-        can meet those of a newer one. At most 32 characters, as MariaDB takes.
-        """
-        name_end = f"-{self.number}-{self.group}"
-        return cluster[: 32 - len(name_end)] + name_end if self.group else ""
+    """``wsrep_cluster_name`` of its runs, unique for each election; that of an adopted one is what it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +278,21 @@ class Running:
     component: Component
     inconsistent: bool = False
     """Galera found that its data differ from the others'."""
+    group: str = ""
+    """Its ``wsrep_cluster_name``; empty: not known."""
     stranded: bool = False
     """Galera has closed its connection for a while: it does not try again by itself."""
     history: Mapping[int, Epoch] = field(default_factory=no_epochs)
+
+
+def group_name(cluster: str, epoch: int, token: str) -> str:
+    """Return the name that the group of an election has in Galera.
+
+    Galera refuses whoever has another one: no process of an older election, asleep or forgotten,
+    can meet those of a newer one. At most 32 characters, as MariaDB takes.
+    """
+    end = f"-{epoch}-{token[:8]}"
+    return cluster[: 32 - len(end)] + end
 
 
 def undefined(uuid: str) -> bool:

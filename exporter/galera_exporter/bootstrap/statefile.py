@@ -39,7 +39,7 @@ class StateFile:
                 raise ValueError(f"schema {found['schema']}")  # noqa: TRY301 - told with the file's name below
             epochs = [read_epoch(each) for each in found["history"]]
             epoch, confirmed, tainted = found["epoch"], found["confirmed"], found["tainted"]
-            begun = found["begun"]
+            begun = found.get("begun", False)  # not known to the version before: then it waits for etcd, once
             if (
                 type(epoch) is not int
                 or None in epochs

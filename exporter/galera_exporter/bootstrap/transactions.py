@@ -25,6 +25,7 @@ from galera_exporter.bootstrap.state import (
     Running,
     Snapshot,
     Turn,
+    group_name,
 )
 from galera_exporter.model import Position
 
@@ -92,9 +93,9 @@ def publish(report: Report, snapshot: Snapshot) -> Transaction:
     return Transaction((unchanged(snapshot, key),), tuple(changes))
 
 
-def elect(decision: Elect, snapshot: Snapshot, token: str) -> Transaction:
+def elect(decision: Elect, snapshot: Snapshot, token: str, cluster: str) -> Transaction:
     """Write an election: only while nobody is Primary, and all that it was built on is as it was."""
-    epoch = replace(decision.epoch, group=token[:8])
+    epoch = replace(decision.epoch, group=group_name(cluster, decision.epoch.number, token))
     guards: list[Unchanged | NoneBelow] = [NoneBelow(PRIMARY)]
     guards += [unchanged(snapshot, key) for key in decision.uses]
     changes: list[Put | Drop] = [Put(BOOTSTRAP, Bootstrap(Phase.ELECTED, epoch, token))]

@@ -28,13 +28,16 @@ class Watch:
         self._desk = desk
         self._without_primary: float | None = None
 
-    def look(self, sample: NodeSample, boot: Boot) -> tuple[Running, bool]:
-        """Do what is to be done now; return what was seen, and whether etcd was written to."""
+    def look(self, sample: NodeSample, boot: Boot, group: str) -> tuple[Running, bool]:
+        """Do what is to be done now; return what was seen, and whether etcd was written to.
+
+        ``group``: the server's ``wsrep_cluster_name``; empty where it is not known.
+        """
         desk = self._desk
         snapshot = desk.snapshot
         boot.answered = desk.clock()
         boot.incarnation = sample.member_uuid or boot.incarnation
-        running = self._describe(sample, boot)
+        running = self._describe(sample, boot, group)
         # Of a label that cannot be read nothing is guessed, and it is not written over.
         decision = Keep() if desk.fault else supervise(running, snapshot)
         wrote = self._carry_out(decision, running, boot, snapshot)
@@ -57,7 +60,7 @@ class Watch:
         desk.journal.stands(phase, desk.state.epoch, sample.position, boot.boot_id)
         return running, wrote
 
-    def _describe(self, sample: NodeSample, boot: Boot) -> Running:
+    def _describe(self, sample: NodeSample, boot: Boot, group: str) -> Running:
         state = self._desk.state
         return Running(
             node=self._desk.config.node,
@@ -68,6 +71,7 @@ class Watch:
             position=sample.position,
             component=(sample.cluster_uuid, sample.conf_id),
             inconsistent=sample.state is NodeState.INCONSISTENT,
+            group=group,
             stranded=self._stranded(sample, boot),
             history=state.history,
         )

@@ -36,8 +36,8 @@ class Words:
 WORDS: Final[Mapping[Reason, Words]] = {
     Reason.ETCD_UNAVAILABLE: Words(
         title="etcd does not answer",
-        meaning="Without etcd a node joins a Primary component that answers it, but never begins one: "
-        "nobody could keep two nodes from beginning two.",
+        meaning="Without etcd a node never begins a Primary component: nobody could keep two nodes from beginning two. "
+        "It joins one that answers, unless etcd may still say that this node ended in order: others could count on it.",
         action="Bring etcd back. The nodes then go on by themselves.",
         command="galeractl etcd-health",
     ),
@@ -196,7 +196,8 @@ WORDS: Final[Mapping[Reason, Words]] = {
     Reason.REGRESSED: Words(
         title="the cluster was further than any node that reports",
         meaning="etcd remembers a later transaction than the best node has: a volume was put back to an older state, "
-        "or the node that had it is away.",
+        "or the node that had it is away. Or a node that an order once passed over has more of the cluster's own data "
+        "than the rest.",
         action="Bring back the node that had it, with its volume. Only if that is lost for good: bootstrap from the "
         "best node, which gives up the transactions beyond it.",
         command=f"galeractl force-bootstrap {NODE} --accept-data-loss",

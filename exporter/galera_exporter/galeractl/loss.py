@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from galera_exporter.bootstrap.choice import Evidence, candidates, evidence, foreign, remembered, standing
-from galera_exporter.bootstrap.lineage import Standing, place
+from galera_exporter.bootstrap.choice import (
+    Evidence,
+    candidates,
+    evidence,
+    foreign,
+    kept_by_abandoned,
+    remembered,
+    standing,
+)
+from galera_exporter.bootstrap.lineage import Standing, common, known_as
 from galera_exporter.bootstrap.state import Held, Report, Snapshot
-from galera_exporter.model import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,9 @@ def forced(snapshot: Snapshot, report: Report) -> tuple[Loss, ...]:
         if node not in losses or losses[node].seqno <= each.confirmed:
             count = beyond(each.confirmed)
             losses[node] = Loss(node, each.confirmed, each.report.epoch, reported=True, count=count)
+    for node, seqno in kept_by_abandoned(found):
+        if node not in losses or losses[node].seqno < seqno:
+            losses[node] = Loss(node, seqno, found.reports[node].epoch, reported=True, count=beyond(seqno))
     for other in foreign(found):
         losses[other.node] = Loss(other.node, other.position.seqno, other.epoch, reported=True)
     # Of the node itself only what etcd remembers beyond its present data can be lost.
@@ -113,8 +123,11 @@ def discarded(snapshot: Snapshot, report: Report) -> Loss | None:
     found = evidence(snapshot, report.expected)
     if report.held is not Held.DATA or report.tainted or not _needs_order(found, report):
         return None
-    common = _common(found, report)
-    count = None if common is None else report.position.seqno - common
+    history = found.snapshot.history
+    shared = -1
+    if known_as(history, report.epoch, report.history):
+        shared = common(history, found.cluster, report.epoch, report.position)
+    count = None if shared < 0 else report.position.seqno - shared
     return Loss(report.node, report.position.seqno, report.epoch, reported=True, count=count)
 
 
@@ -131,19 +144,3 @@ def _needs_order(found: Evidence, report: Report) -> bool:
     if not report.position.defined:
         return report.epoch == 0  # data that never were in a cluster: protocol.join has the same
     return standing(found, report) is Standing.FOREIGN
-
-
-def _common(found: Evidence, report: Report) -> int | None:
-    """Return the last seqno that the data share with the cluster's history; None where there is none."""
-    history, uuid = found.snapshot.history, report.position.uuid
-
-    def shared(seqno: int) -> bool:
-        return place(history, found.cluster, report.epoch, Position(uuid, seqno)) is Standing.MEMBER
-
-    low, high = 0, report.position.seqno
-    if not found.cluster or not shared(low):
-        return None
-    while low < high:  # what is shared is a prefix: look for its end by halves
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if shared(middle) else (low, middle - 1)
-    return low

@@ -109,7 +109,7 @@ DERIVED: Final = (
     ),
     info(
         "galera_node_info",
-        "Names and version of this node.",
+        "Names and version of this node. cluster_name changes with each bootstrap through etcd.",
         "node_name",
         "node_address",
         "cluster_name",

@@ -375,7 +375,7 @@ def test_an_election_fits_into_one_transaction_of_etcd() -> None:
     snapshot = snapshot_of(PREFIX, read(keys))
     epoch = replace(EPOCH, number=KEPT + 1, parent=KEPT)
     elect = Elect(epoch, ("bootstrap", "hold", *keys))
-    compares, writes = operations(PREFIX, transactions.elect(elect, snapshot, "t"), 0, read(keys))
+    compares, writes = operations(PREFIX, transactions.elect(elect, snapshot, "t", "galera"), 0, read(keys))
     assert max(len(compares), len(writes)) <= 128
 
 

@@ -43,7 +43,7 @@ def test_what_was_stored_is_loaded_and_nothing_else_is_left(tmp_path: Path) -> N
         "null",
         json.dumps({"schema": 2, "epoch": 1, "confirmed": True, "tainted": False, "begun": True, "history": []}),
         json.dumps({"schema": 1, "epoch": "1", "confirmed": True, "tainted": False, "begun": True, "history": []}),
-        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "history": []}),
+        json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "begun": 1, "history": []}),
         json.dumps({"schema": 1, "epoch": 1, "confirmed": 1, "tainted": False, "begun": True, "history": []}),
         json.dumps(
             {"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "begun": True, "history": [{"number": 1}]}
@@ -66,3 +66,9 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(OSError, match=r"state\.new"):
         states.store(LocalState())
     assert states.load() == STATE
+
+
+def test_a_file_of_a_version_that_did_not_know_of_begun_makes_the_node_careful(tmp_path: Path) -> None:
+    text = json.dumps({"schema": 1, "epoch": 1, "confirmed": True, "tainted": False, "history": []})
+    (tmp_path / NAME).write_text(text)
+    assert StateFile(tmp_path).load() == LocalState(1, confirmed=True, begun=False)

@@ -110,6 +110,9 @@ def _no_other_primary(world: World, node: Node, when: str) -> None:
     for component in world.components:
         if node in component.members:
             continue
+        if world.forced and component.members[0].disk.label.epoch < node.disk.label.epoch:
+            world.split = True  # an order passed over it, and nobody's sidecar sees it
+            continue
         asleep = all(member.frozen or member.waking for member in component.members)
         if component.confirmed or not (asleep or _taken_over(world, component)):
             kind = "two clusters" if component.confirmed else "two bootstraps"

@@ -39,7 +39,7 @@ def return_without_etcd(random: Random, size: int) -> list[Entry]:
     left, back = random.choice(((("stop", gone), ("kill sidecar", gone, False)), (("save", gone), ("restore", gone))))
     first: list[Entry] = [left, ("tick", gone), ("cut", gone), back, *_join(gone)]
     commits = [*_each("lag", *slow), *_each("commit", gone, gone)]
-    again = random.choice(([], [("stop", gone)]))
+    again = [("stop", gone)] if left[0] == "stop" and random.random() < 0.5 else []
     end: list[Entry] = [*again, ("power all",), ("stay away", gone), ("cut", gone), *_each("lag", *slow)]
     return [*first, *commits, *end, *_recover(*others)]
 

@@ -56,9 +56,10 @@ def _fitting(world: World) -> set[Reason]:
         Reason.ORDER_REFUSED: bool(snapshot.orders),
         Reason.DATA_LOSS_GUARD: not data,
         Reason.UUID_CONFLICT: len(uuids) > 1,
-        Reason.DIVERGED: bool(beyond) or any(node.disk.label.epoch == 0 for node in data),
+        # After an order that passed over data, or without a label, the way between two epochs is not known.
+        Reason.DIVERGED: bool(beyond) or world.forced or any(node.disk.label.epoch == 0 for node in data),
         Reason.NO_SAFE_CANDIDATE: not usable,
-        Reason.REGRESSED: world.lost or all(node.disk.seqno < remembered for node in usable),
+        Reason.REGRESSED: world.lost or world.forced or all(node.disk.seqno < remembered for node in usable),
         Reason.SPLIT_BRAIN: _split(world),
     }
     return {reason for reason, holds in given.items() if holds}
@@ -66,10 +67,11 @@ def _fitting(world: World) -> set[Reason]:
 
 def _split(world: World) -> bool:
     """Whether a component runs that its members take for one of an older epoch than the newest."""
-    newest = world.store.get(BOOTSTRAP)
-    return newest is not None and any(
-        component.members[0].disk.label.epoch < newest.epoch.number for component in world.components
-    )
+    written = world.store.get(BOOTSTRAP)
+    newest = max(node.disk.label.epoch for node in world.nodes)
+    if written is not None:
+        newest = max(newest, written.epoch.number)
+    return any(component.members[0].disk.label.epoch < newest for component in world.components)
 
 
 def _usable(node: Node) -> bool:

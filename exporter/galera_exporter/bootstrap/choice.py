@@ -129,7 +129,10 @@ def remembered(found: Evidence, known: LastKnown) -> bool:
         return False
     if found.cluster == 0:
         return True
-    return place(found.snapshot.history, found.cluster, known.epoch, known.position) is Standing.MEMBER
+    history = found.snapshot.history
+    if known.epoch not in history:
+        return known.position.uuid == history[found.cluster].uuid  # etcd was emptied: it may be of a newer epoch
+    return place(history, found.cluster, known.epoch, known.position) is Standing.MEMBER
 
 
 def all_reported(found: Evidence, _best: Candidate) -> bool:

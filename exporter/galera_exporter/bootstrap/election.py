@@ -15,10 +15,11 @@ from galera_exporter.bootstrap.choice import (
     lost_data,
     ordinal_of,
     passed_over,
+    standing,
     watermark,
 )
 from galera_exporter.bootstrap.decisions import Elect, Stop, Wait
-from galera_exporter.bootstrap.lineage import newest_confirmed, origin
+from galera_exporter.bootstrap.lineage import Standing, newest_confirmed, origin
 from galera_exporter.bootstrap.state import Activity, Epoch, Held, Mode, Order, Phase, Purpose, Reason, Report, Rule
 from galera_exporter.model import ZERO_UUID
 
@@ -210,6 +211,12 @@ def _unheard_of(order: Order | None) -> int:
     return 0 if order is None else 1000
 
 
+def _parent(found: Evidence, me: Report) -> int:
+    """Return the epoch whose data a node begins with. Without a label, but a part of an adopted one: that."""
+    parent = origin(found.snapshot.history, me.epoch, me.position.seqno)
+    return parent or (found.cluster if standing(found, me) is Standing.MEMBER else 0)
+
+
 def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) -> Elect:
     me, snapshot = case.me, found.snapshot
     with_data = me.held is Held.DATA
@@ -218,7 +225,7 @@ def _elect(case: Case, found: Evidence, rule: Rule, order: Order | None = None) 
     newest = max(numbers, default=0)
     epoch = Epoch(
         number=1 + (max(newest, bootstrap.epoch.number) if bootstrap is not None else newest + _unheard_of(order)),
-        parent=origin(snapshot.history, me.epoch, me.position.seqno) if with_data else 0,
+        parent=_parent(found, me) if with_data else 0,
         base=me.position.seqno if with_data else -1,
         uuid=me.position.uuid if with_data else ZERO_UUID,
         node=me.node,

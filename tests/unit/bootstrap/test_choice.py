@@ -73,3 +73,24 @@ def test_an_election_is_built_on_the_silence_of_known_nodes_too() -> None:
     assert isinstance(decision, Elect)
     assert decision.epoch.rule is Rule.LAST
     assert {"report/galera-1", "report/galera-2", "nodes/galera-2", "bootstrap", "hold"} <= set(decision.uses)
+
+
+def test_what_is_remembered_of_an_epoch_that_etcd_has_lost_may_be_newer_than_the_best() -> None:
+    best, lost = report(0, 30), report(1, -1)
+    here = snapshot(best, lost, report(2, 20), **{"galera-1": LastKnown("galera-1", Position(UUID, 40), 7, "")})
+    decision = decide(best, here, (), Timers())
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.nodes) == (Reason.REGRESSED, ("galera-1",))
+
+
+def test_data_without_a_label_that_are_a_part_of_an_adopted_epoch_go_on_from_it() -> None:
+    adopted = Epoch(3, 0, 50, UUID, "galera-1", Mode.ADOPTED, Rule.ADOPTED, confirmed=True, group="shop")
+    mine, other = replace(report(0, 50), epoch=0, history={}), replace(report(1, 50, epoch=3), history={3: adopted})
+    here = replace(
+        snapshot(mine, other, replace(report(2, 40), epoch=0, history={})),
+        bootstrap=Bootstrap(Phase.PRIMARY, adopted, "token"),
+        history={3: adopted},
+    )
+    decision = decide(mine, here, (), Timers())
+    assert isinstance(decision, Elect)
+    assert (decision.epoch.parent, decision.epoch.base) == (3, 50)

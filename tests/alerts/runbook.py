@@ -27,6 +27,14 @@ _CAPTURE: Final = re.compile(r"[A-Z]+=\$\((.+)\)")
 _POD: Final = re.compile(r"\$(POD|ETCD)")
 _METRICS_PAGE: Final = "/api/v1/namespaces/$NS/pods/$POD:10104/proxy/metrics"
 _LOOKS: Final = ("SHOW", "SELECT", "EXPLAIN")
+_IN_CONTAINER: Final[Mapping[str, bool]] = {
+    r"etcdctl (endpoint status (--cluster -w table|-w json)|alarm list|get / --prefix --keys-only --limit=50)": False,
+    r"etcdctl (compaction \$REVISION|defrag|alarm disarm)": True,
+    r"mariadb|mariadb-dump --all-databases --single-transaction": False,
+    r"(tail -n \d+|ls -la?|df -h) /var/lib/mysql(/[\w.]+)?": False,
+    r"rm -f /var/lib/mysql/sst_in_progress": True,
+}
+"""What is run in a container beside galeractl, and whether it changes anything."""
 
 
 class GrammarError(Exception):
@@ -130,7 +138,7 @@ class Runbook:
             return []
         program, arguments = words[0], tuple(words[1:])
         if program == "mariadb" and arguments:
-            if len(arguments) != 2 or arguments[0] != "-e":  # noqa: PLR2004 -- the one form: -e and a statement
+            if len(arguments) != 2 or arguments[0] != "-e":
                 raise GrammarError("mariadb alone, or with -e and one statement")
             return [Command(self.alert, section, "sql", arguments[1], (), changes_data(arguments[1]))]
         effects = changes_in_container(program, arguments)
@@ -146,6 +154,16 @@ def commands() -> Iterator[Command]:
     """Yield every command of every runbook."""
     for each in runbooks():
         yield from each.commands()
+
+
+def alternatives(pattern: str) -> list[str]:
+    """Spell out the alternatives of a regular expression, those in groups too."""
+    group = re.search(r"\(([^()]*)\)", pattern)
+    if group is None:
+        return pattern.split("|")
+    before, after = pattern[: group.start()], pattern[group.end() :]
+    found = [one for choice in group[1].split("|") for one in alternatives(f"{before}{choice}{after}")]
+    return list(dict.fromkeys(found))
 
 
 def pipeline(line: str) -> list[str]:
@@ -195,7 +213,6 @@ class Call:
     changes: bool
 
 
-_OF_THE_CLUSTER: Final = frozenset({"node", "nodes"})
 _VERBS: Final[Mapping[str, Verb]] = {
     "get": Verb(
         frozenset(
@@ -225,7 +242,8 @@ def parse_kubectl(words: Sequence[str]) -> Call:
     """
     if not words or words[0] != "kubectl":
         raise GrammarError("a line begins with kubectl")
-    own, inner = list(words[1:]), ()
+    own: list[str] = list(words[1:])
+    inner: tuple[str, ...] = ()
     if "--" in own:
         cut = own.index("--")
         own, inner = own[:cut], tuple(own[cut + 1 :])
@@ -241,9 +259,11 @@ def parse_kubectl(words: Sequence[str]) -> Call:
         _require(not operands and not namespaced, "--raw has the namespace in its path")
         return Call(name, (), (), changes=False)
     if verb.resources:
-        _require(bool(operands) and operands[0] in verb.resources, f"kubectl {name} of {' '.join(operands) or 'nothing'}")
-    of_the_cluster = name == "cordon" or operands[:1] and operands[0] in _OF_THE_CLUSTER
-    _require(namespaced != bool(of_the_cluster), 'everything but machines is in -n "$NS"')
+        _require(
+            bool(operands) and operands[0] in verb.resources, f"kubectl {name} of {' '.join(operands) or 'nothing'}"
+        )
+    of_the_cluster = name == "cordon" or operands[:1] in (["node"], ["nodes"])
+    _require(namespaced != of_the_cluster, 'everything but machines is in -n "$NS"')
     _check_names(name, operands)
     _require((name == "exec") == bool(inner), "-- and a command belong to exec")
     _require("-c" in given or name not in ("exec", "logs") or _is_alone(operands, inner), "which container?")
@@ -299,25 +319,12 @@ def changes_in_container(program: str, arguments: Sequence[str]) -> bool:
     Raises:
         GrammarError: for a program, or arguments, that the runbooks do not use.
     """
-    match program, *arguments:
-        case ("galeractl", *_):
-            return parse_galeractl(arguments) not in ("status", "explain", "etcd-health")
-        case ("etcdctl", "endpoint", "status", *options):
-            _require(options in (["--cluster", "-w", "table"], ["-w", "json"]), "etcdctl endpoint status")
-            return False
-        case ("etcdctl", "alarm", "list") | ("etcdctl", "get", "/", "--prefix", "--keys-only", "--limit=50"):
-            return False
-        case ("etcdctl", "compaction", "$REVISION") | ("etcdctl", "defrag") | ("etcdctl", "alarm", "disarm"):
-            return True
-        case ["mariadb"] | ("mariadb-dump", "--all-databases", "--single-transaction"):
-            return False
-        case ("tail", "-n", _, path) | ("ls", "-l" | "-la", path) | ("df", "-h", path):
-            _require(path.startswith("/var/lib/mysql"), f"{path}: the data are in /var/lib/mysql")
-            return False
-        case ("rm", "-f", "/var/lib/mysql/sst_in_progress"):
-            return True
-        case _:
-            raise GrammarError(f"{program} {' '.join(arguments)} is not used here")
+    if program == "galeractl":
+        return parse_galeractl(arguments) not in ("status", "explain", "etcd-health")
+    call = " ".join((program, *arguments))
+    known = [changes for form, changes in _IN_CONTAINER.items() if re.fullmatch(form, call)]
+    _require(bool(known), f"{call} is not used here")
+    return known[0]
 
 
 def parse_galeractl(arguments: Sequence[str]) -> str:

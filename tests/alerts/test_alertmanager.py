@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import urllib.request
@@ -109,6 +110,18 @@ def test_every_alert_that_inhibition_names_exists() -> None:
         for name in alternatives(matcher["value"])
     ]
     assert [name for name in named if name not in NAMES] == []
+
+
+def test_what_the_page_on_alerts_calls_never_muted_is_muted_by_nothing_but_its_own_worse_level() -> None:
+    page = (ALERTS.parent / "docs" / "alerts.md").read_text()
+    never = re.search(r"^Never muted, .*?: (.*?)\.", page, re.MULTILINE | re.DOTALL)
+    assert never is not None
+    names = re.findall(r"Galera\w+", never[1])
+    assert len(names) == 6
+    for rule in source()[:-1]:
+        targets = {each["name"]: each["value"] for each in rule["targetMatch"]}
+        reached = [name for name in names if re.fullmatch(targets["alertname"], name)]
+        assert reached == [] or (reached, targets["severity"]) == (["GaleraRegistryUnavailable"], "warning")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from runbook import (
 
 ROOT: Final = ALERTS.parent
 METRICS: Final = ROOT / "docs" / "metrics.md"
+PAGE: Final = ROOT / "docs" / "alerts.md"
 CORPUS: Final = ROOT / "tests" / "corpus"
 EXAMPLES: Final = {
     "$NS": "galera",
@@ -177,6 +179,42 @@ def test_the_first_command_of_each_alert_is_of_the_grammar() -> None:
             parse_kubectl(pipeline(re.sub(r"\S*-galera-0\b", "$POD", command)))
         except GrammarError as error:
             pytest.fail(f"{name}: {each['command']}: {error}")
+
+
+def test_the_page_on_alerts_lists_every_alert_with_its_levels() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]\((\S+)\) \| ([^|]+) \|", PAGE.read_text(), re.MULTILINE)
+    listed = {name: levels for name, _, levels in rows}
+    expected = {
+        name: "; ".join(f"{severity} {level['for']}" for severity, level in each["levels"].items())
+        for name, each in sources().items()
+    }
+    assert listed == expected
+    assert all((PAGE.parent / target).resolve() == RUNBOOKS / f"{name}.md" for name, target, _ in rows)
+    assert f"{len(expected)} alerts for a MariaDB Galera Cluster" in PAGE.read_text()
+
+
+def test_the_values_on_the_page_on_alerts_are_understood(tmp_path: Path) -> None:
+    (values,) = re.findall(r"```yaml\n(metrics:\n.*?runbookUrl.*?)```", PAGE.read_text(), re.DOTALL)
+    file = tmp_path / "values.yaml"
+    file.write_text(values)
+    done = subprocess.run(
+        [sys.executable, str(ALERTS / "render.py"), "--values", str(file)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    rules = [rule for group in yaml.safe_load(done.stdout)["groups"] for rule in group["rules"] if "alert" in rule]
+    levels = {(rule["alert"], rule["labels"]["severity"]) for rule in rules}
+    assert ("GaleraFlowControlPaused", "warning") in levels
+    assert ("GaleraFlowControlPaused", "critical") not in levels
+    assert ("GaleraClusterDegraded", "info") in levels
+    assert not any(name == "GaleraDurabilityRelaxed" for name, _ in levels)
+    assert all(rule["labels"]["team"] == "dba" for rule in rules)
+    assert all(
+        rule["annotations"]["runbook_url"] == f"https://wiki.example.com/galera/{rule['alert']}.md" for rule in rules
+    )
 
 
 @pytest.mark.parametrize(

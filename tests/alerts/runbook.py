@@ -24,7 +24,7 @@ _SECTION: Final = re.compile(r"^## (.+)$", re.MULTILINE)
 _FENCE: Final = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _ASSIGNMENT: Final = re.compile(r"([A-Z]+)=([\w-]+)")
 _CAPTURE: Final = re.compile(r"[A-Z]+=\$\((.+)\)")
-_POD: Final = re.compile(r"\$(POD|ETCD)")
+_POD: Final = re.compile(r"\$(POD|ETCD)|statefulset/\$CLUSTER")
 _METRICS_PAGE: Final = "/api/v1/namespaces/$NS/pods/$POD:10104/proxy/metrics"
 _LOOKS: Final = ("SHOW", "SELECT", "EXPLAIN")
 _IN_CONTAINER: Final[Mapping[str, bool]] = {
@@ -218,7 +218,13 @@ _VERBS: Final[Mapping[str, Verb]] = {
         frozenset(
             "configmaps deployments endpointslices events networkpolicies nodes pod pods pvc pvc,pods".split()  # noqa: SIM905 -- a list of words
         ),
-        {"-o": r"wide|yaml|jsonpath=\{[.\w]+\}", "--raw": re.escape(_METRICS_PAGE), "--sort-by": r"\.lastTimestamp"},
+        {
+            "-o": r"wide|yaml|jsonpath=\{[.\w]+\}",
+            "-l": r"app\.kubernetes\.io/component=(etcd|galera|observer)",
+            "-L": r"galera\.role",
+            "--raw": re.escape(_METRICS_PAGE),
+            "--sort-by": r"\.lastTimestamp",
+        },
         frozenset({"--show-labels"}),
     ),
     "describe": Verb(frozenset({"pod"})),

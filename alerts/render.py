@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Renders the alert sources beside it: one rule file for Prometheus, or one PrometheusRule for its operator.
 
 The Helm chart renders the same sources with the same values by a template; a test compares the two. So all that is
@@ -113,7 +114,7 @@ def _rules(
     override = _mapping(override, at)
     _one_of(override, ["enabled", *alert["levels"]], at)
     enabled = _boolean(override, at)
-    for level, defaults in alert["levels"].items():
+    for level, defaults in sorted(alert["levels"].items()):
         changed = _level(defaults, override.get(level), f"{at}.{level}")
         if not enabled or not changed["enabled"]:
             continue
@@ -123,7 +124,7 @@ def _rules(
             "alert": name,
             "expr": _replaced(defaults.get("expr", alert["expr"]), texts),
             "for": changed["for"],
-            "labels": {"severity": severity} | settings.get("additionalRuleLabels", {}),
+            "labels": {**settings.get("additionalRuleLabels", {}), "severity": severity},
             "annotations": {
                 **{key: _replaced(alert[key], texts) for key in ("summary", "description", "impact", "command")},
                 **dict(_links(alert, settings, labels)),
@@ -222,19 +223,22 @@ def document(values: Mapping[str, Any] | None, form: str, name: str) -> dict[str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write the rules to standard output; 1 and one line where the values are at fault."""
+    """Write the rules; 1 and one line where the values are at fault."""
     parser = argparse.ArgumentParser(
         prog="render.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        "--values", type=Path, metavar="FILE", help="what differs from the defaults; as the chart's values"
-    )
+    parser.add_argument("--values", type=Path, metavar="FILE", help="what differs from the defaults, as in the chart")
     parser.add_argument("--format", choices=("prometheus", "prometheusrule"), default="prometheus")
     parser.add_argument("--name", default="galera", help="name of the PrometheusRule")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
     given = parser.parse_args(argv)
     try:
         values = yaml.safe_load(given.values.read_text(encoding="utf-8")) if given.values else None
-        sys.stdout.write(dumped(document(_mapping(values, "values"), given.format, given.name)))
+        text = dumped(document(_mapping(values, "values"), given.format, given.name))
+        if given.output:
+            given.output.write_text(text, encoding="utf-8")
+        else:
+            sys.stdout.write(text)
     except (OSError, yaml.YAMLError, ValuesError) as error:
         sys.stderr.write(f"render.py: {error}\n")
         return 1

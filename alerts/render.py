@@ -145,7 +145,7 @@ def _level(defaults: Mapping[str, Any], override: Any, at: str) -> dict[str, Any
                 raise ValuesError(f"{at}.{key}: must be a duration such as {defaults[key]}, not {value!r}")
         elif key in parameters and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise ValuesError(f"{at}.{key}: must be a number such as {defaults[key]}, not {value!r}")
-    return {key: defaults[key] for key in parameters} | override | {"enabled": _boolean(override, at)}
+    return {**{key: defaults[key] for key in parameters}, **override, "enabled": _boolean(override, at)}
 
 
 def _links(alert: Mapping[str, Any], settings: Mapping[str, Any], labels: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -181,7 +181,7 @@ def _one_of(names: Iterable[str], possible: Sequence[str], at: str) -> None:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | bool) else f"{value:.12g}"
+    return str(value) if isinstance(value, str | bool) else f"{value:.9f}".rstrip("0").removesuffix(".")
 
 
 def _replaced(text: str, values: Mapping[str, str]) -> str:

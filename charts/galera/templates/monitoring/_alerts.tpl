@@ -45,7 +45,11 @@ The alert sources to rules, as alerts/render.py does it; a test of the project c
 {{- define "galera.alerts.replaced" -}}
 {{- $text := .text -}}
 {{- range $name, $value := .values -}}
-{{- $text = replace (printf "${%s}" $name) (toString $value) $text -}}
+{{- $written := toString $value -}}
+{{- if kindIs "float64" $value -}}{{/* not 1.8e+06, nor 0.100000000 */}}
+{{- $written = regexReplaceAll "\\.?0+$" (printf "%.9f" $value) "" -}}
+{{- end -}}
+{{- $text = replace (printf "${%s}" $name) $written $text -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}

@@ -71,50 +71,51 @@ CHANGED: dict[str, dict[str, Any]] = {
         {}, clusterLabels=["galera_cluster"], dashboardUrl="https://grafana.example.com"
     ),
 }
+AT = "metrics.prometheusRule.rules"
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "an alert that is not there": (
         under({"GaleraNodeDwn": {}}),
-        "metrics.prometheusRule.rules.GaleraNodeDwn: there is no such thing; possible are GaleraCertificationFailures,",
+        f"{AT}.GaleraNodeDwn: there is no such thing; possible are GaleraCertificationFailures,",
     ),
     "a level that is not there": (
         under({"GaleraNodeDown": {"critical": {"for": "1m"}}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.critical: there is no such thing; possible are enabled, warning",
+        f"{AT}.GaleraNodeDown.critical: there is no such thing; possible are enabled, warning",
     ),
     "a parameter that is not there": (
         under({"GaleraNodeDown": {"warning": {"treshold": 1}}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.warning.treshold: there is no such thing; possible are enabled, severity, for",
+        f"{AT}.GaleraNodeDown.warning.treshold: there is no such thing; possible are enabled, severity, for",
     ),
     "an expression in the values": (
         under({"GaleraRegistryUnavailable": {"critical": {"expr": "1"}}}),
-        "metrics.prometheusRule.rules.GaleraRegistryUnavailable.critical.expr: there is no such thing; possible are enabled, severity, for",
+        f"{AT}.GaleraRegistryUnavailable.critical.expr: there is no such thing; possible are enabled, severity, for",
     ),
     "a text for a number": (
         under({"GaleraRecvQueueHigh": {"warning": {"threshold": "80%"}}}),
-        "metrics.prometheusRule.rules.GaleraRecvQueueHigh.warning.threshold: must be a number such as 0.8, not ",
+        f"{AT}.GaleraRecvQueueHigh.warning.threshold: must be a number such as 0.8, not ",
     ),
     "a truth for a number": (
         under({"GaleraRecvQueueHigh": {"warning": {"threshold": True}}}),
-        "metrics.prometheusRule.rules.GaleraRecvQueueHigh.warning.threshold: must be a number such as 0.8, not ",
+        f"{AT}.GaleraRecvQueueHigh.warning.threshold: must be a number such as 0.8, not ",
     ),
     "a number for a duration": (
         under({"GaleraNodeDown": {"warning": {"for": 300}}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.warning.for: must be a duration such as 5m, not 300",
+        f"{AT}.GaleraNodeDown.warning.for: must be a duration such as 5m, not 300",
     ),
     "a duration that is none": (
         under({"GaleraNodeDown": {"warning": {"for": "5 minutes"}}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.warning.for: must be a duration such as 5m, not ",
+        f"{AT}.GaleraNodeDown.warning.for: must be a duration such as 5m, not ",
     ),
     "a severity that is none": (
         under({"GaleraNodeDown": {"warning": {"severity": "page"}}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.warning.severity: must be one of critical, warning, info, not ",
+        f"{AT}.GaleraNodeDown.warning.severity: must be one of critical, warning, info, not ",
     ),
     "a switch that is none": (
         under({"GaleraNodeDown": {"enabled": "no"}}),
-        "metrics.prometheusRule.rules.GaleraNodeDown.enabled: must be true or false, not ",
+        f"{AT}.GaleraNodeDown.enabled: must be true or false, not ",
     ),
     "a threshold in place of a mapping": (
         under({"GaleraRecvQueueHigh": {"warning": 0.5}}),
-        "metrics.prometheusRule.rules.GaleraRecvQueueHigh.warning: must be a mapping, not 0.5",
+        f"{AT}.GaleraRecvQueueHigh.warning: must be a mapping, not 0.5",
     ),
 }
 

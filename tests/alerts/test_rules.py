@@ -72,7 +72,7 @@ def documented() -> dict[str, tuple[frozenset[str], frozenset[str]]]:
     """The labels of each metric in docs/metrics.md, and the values that the last of them may have; none: any."""
     found = {}
     rows = re.findall(
-        r"^\| `(\w+)(?:\{([\w,]+)\})?` \| (\w+) \| (.*?) \|", (helm.ROOT / "docs/metrics.md").read_text(), re.M
+        r"^\| `(\w+)(?:\{([\w,]+)\})?` \| (\w+) \| (.*?) \|", (helm.ROOT / "docs/metrics.md").read_text(), re.MULTILINE
     )
     for name, labels, kind, text in rows:
         values = re.search(r"Values: ([^.]*)\.", text)

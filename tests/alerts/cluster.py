@@ -33,10 +33,10 @@ class World(Protocol):
 class Cluster:
     """Nodes ``galera-0`` and on, Synced, with 50 write sets a second, each with its sidecar, and a registry."""
 
-    def __init__(self, world: World, name: str, size: int, *, expected: int | None, registry: bool) -> None:
+    def __init__(self, world: World, name: str, size: int, *, expected: int | None, etcd: bool) -> None:
         self.world = world
         self.name = name
-        self.registry: Registry | None = Registry() if registry else None
+        self.registry: Registry | None = Registry() if etcd else None
         self.nodes = [Node(f"galera-{index}", expected=expected) for index in range(size)]
         self._addresses = count(10)
         self._rate = 50.0
@@ -89,7 +89,7 @@ class Cluster:
             yield key("up", labels), float(node.scraped)
             if node.scraped:
                 reading = None if self.registry is None else self.registry.reading(node, now)
-                for row in page.rows(node, reading, now):
+                for row in page.rows(node, reading, now, bootstrap=self.registry is not None):
                     if row[0] in wanted:
                         for own, value in page.samples(row):
                             yield key(row[0], {**labels, **own}), value

@@ -18,4 +18,4 @@ def story(request: pytest.FixtureRequest, tmp_path: Path) -> Story:
         pytest.skip(
             "no promtool: apt-get install prometheus" if request.param == "debian" else f"no {promtool.CURRENT}"
         )
-    return Story(found[request.param], tmp_path)
+    return Story(found[request.param], tmp_path, exact=request.param == "debian")

@@ -62,6 +62,7 @@ class Registry:
         self._expirations: Counter[str] = Counter()
         self._seen: dict[str, _Seen] = {}
         self._suspicion = Suspicion()
+        self._writing: set[str] = set()
 
     def reaches(self, node: Node) -> bool:
         """Return whether this node's sidecar can read."""
@@ -69,13 +70,7 @@ class Registry:
 
     def tick(self, nodes: Sequence[Node], now: float) -> None:
         """Let all sidecars write and read."""
-        alive = {Database.RUNNING, Database.TRANSFER}
-        for node in nodes:
-            writes = node.database in alive and self.reaches(node) and node.name not in self.mute
-            if writes and not node.arbitrator:
-                self._keys[node.name] = _Key(_record(node), now - YOUNG)
-            if self.up and node.name in self.flapping:
-                self._expirations[node.name] += 1
+        self._write(nodes, now)
         for name, key in self._keys.items():
             if self.up and key.present and key.leased and now - key.written > TTL:
                 key.present = False
@@ -87,6 +82,18 @@ class Registry:
                 self._read(node, now)
             elif not (node.sidecar and node.target):
                 self._seen.pop(node.name, None)
+
+    def _write(self, nodes: Sequence[Node], now: float) -> None:
+        alive = {Database.RUNNING, Database.TRANSFER}
+        writing = {n.name for n in nodes if n.database in alive and self.reaches(n) and not n.arbitrator} - self.mute
+        for node in nodes:
+            if node.name in writing:
+                self._keys[node.name] = _Key(_record(node), now - YOUNG)
+            if self.up and node.name in self.flapping:
+                self._expirations[node.name] += 1
+        for name in self._writing - writing:
+            self._keys[name].written = now - YOUNG  # it wrote until now
+        self._writing = writing
 
     def leave_behind(self, name: str) -> None:
         """Write the node's key without a lease: nothing will remove it."""

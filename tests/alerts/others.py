@@ -10,8 +10,8 @@ from alerts.cluster import Cluster
 from alerts.model import TICK
 from alerts.series import Key, key
 
-BOUNDS = (0.001, 0.008, 0.032, 0.128, 0.512, 1.024, 2.048, 8.192)
-"""Of etcd's histogram of fsync durations, some."""
+BOUNDS = tuple(0.001 * 2**power for power in range(14))
+"""Of etcd's histogram of fsync durations."""
 
 
 class EtcdMembers:
@@ -148,6 +148,7 @@ class Observer:
             "galera_cluster": self.cluster.name,
             "pod": f"{self.cluster.name}-observer-0",
             "job": "galera/observer",
+            "component": "observer",
             "container": "observer",
             "instance": "10.0.2.1:10105",
         }

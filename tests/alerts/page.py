@@ -157,7 +157,7 @@ def bootstrap_of(node: Node, now: float) -> BootstrapReading:
     )
 
 
-def rows(node: Node, registry: RegistryReading | None, now: float) -> Iterator[Row]:
+def rows(node: Node, registry: RegistryReading | None, now: float, *, bootstrap: bool = True) -> Iterator[Row]:
     """Yield the page, in the order of the exporter's own."""
     reading = reading_of(node)
     runs = dict(reading.runs)
@@ -178,6 +178,7 @@ def rows(node: Node, registry: RegistryReading | None, now: float) -> Iterator[R
     if registry is not None:
         runs["registry"] = CollectorRun(success=True, seconds=0.001)
         yield from families.registry(registry)
+    if bootstrap:
         runs["bootstrap"] = CollectorRun(success=True, seconds=0.001)
         yield from families.bootstrap(bootstrap_of(node, now))
     yield "galera_exporter_collector_success", tuple(((name,), float(run.success)) for name, run in runs.items())

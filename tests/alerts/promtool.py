@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "alerts" / "prometheus" / "galera.rules.yaml"
 CURRENT = ROOT / "build" / "tools" / "promtool"
-_MOMENT = re.compile(r"expr: (.*), time: (\S+),\s+exp:(.*?)\s+got:(.*?)(?=\n\s+expr:|\n\s*\n|\Z)", re.DOTALL)
+_MOMENT = re.compile(r"expr: ([^\n]*), time: (\S+),\s+exp:(.*?)\s+got:(.*?)(?=\n\s+expr:|\n\s*\n|\Z)", re.DOTALL)
 _SAMPLE = re.compile(r"\{([^{}]*)\}")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -34,7 +34,7 @@ def run(promtool: str, folder: Path, test: Mapping[str, Any], rules: Path = RULE
         RuntimeError: promtool did not come to a result.
     """
     file = folder / "story.yaml"
-    body = {"rule_files": [str(rules)], "evaluation_interval": test["evaluation_interval"], "tests": [test["test"]]}
+    body = {"rule_files": [str(rules)], **test}
     file.write_text(json.dumps(body))  # JSON is YAML too
     done = subprocess.run(
         [promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False, timeout=150

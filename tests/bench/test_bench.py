@@ -13,17 +13,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import rules
 from bench.answer import PLAIN, PROMETHEUS, ProtocolError, Reader, request
 from bench.client import Client
+from bench.fleet import DOWN_AT, RULES, STEP, Fleet, Needs, Sources
 from bench.load import put_load
 from bench.report import Row, Target, missed, number, percentile, table, write
 from bench.usage import cpu_seconds, resident_mib
+from lab import Page, Trio
 
 PLAIN_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nmark 1"
 CHUNKED_ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmar\r\n3\r\nk 1\r\n0\r\n\r\n"
@@ -274,3 +278,72 @@ def serving(answer: Callable[[int], bytes | None]) -> Iterator[tuple[int, list[s
             accepter.join(5)
             for thread in threads:
                 thread.join(5)
+
+
+def test_what_rules_read_is_found_with_the_longest_time_that_they_look_back(tmp_path: Path) -> None:
+    exprs = (
+        '# galera_not_this[9h]\nmax by (pod) (galera_up) > on (pod) group_left () wsrep_ready{a="b"}',
+        'rate(wsrep_x_total{a="b"}[5m]) and galera_node:serving offset 30m and max_over_time(wsrep_x_total[1h])',
+    )
+    file = tmp_path / "rules.yaml"
+    file.write_text(json.dumps({"groups": [{"rules": [{"expr": expr} for expr in exprs]}]}))
+    needs = Needs.read(file)
+    assert needs.names == {"galera_up", "wsrep_ready", "wsrep_x_total"}
+    assert needs.windows == {"wsrep_x_total": 3600, "galera_node:serving": 1800}
+
+
+UP = "galera_up 1\nwsrep_last_committed 3\nwsrep_thread_count 9\ngalera_sst_in_progress 0\n"
+PAGES = Sources(healthy=UP, survivor=UP, down="galera_up 0\n", etcd="etcd_server_has_leader 1\n")
+
+
+def test_a_fleet_has_each_series_that_rules_read_once_for_each_node_and_no_other() -> None:
+    needs = Needs(frozenset({"galera_up", "wsrep_last_committed", "etcd_server_has_leader"}), {})
+    page = Page.parse(Fleet(DOWN_AT + 1, PAGES, needs).page(10).decode())  # it refuses a series that is there twice
+    up = [(labels["namespace"], labels["pod"], value) for labels, value in page.series("galera_up")]
+    assert len(up) == 3 * (DOWN_AT + 1)
+    assert [pod for _, pod, value in up if value == 0] == ["galera-0"], "of the one degraded cluster"
+    assert len(list(page.series("etcd_server_has_leader"))) == 3 * (DOWN_AT + 1)
+    assert list(page.series("wsrep_thread_count")) == []
+    (first, *_) = [value for labels, value in page.series("wsrep_last_committed") if labels["pod"] == "galera-1"]
+    assert first == 1_000_000 + 100 * 10
+
+
+def test_history_goes_back_as_far_as_rules_look_and_never_back_in_time_from_page_to_page() -> None:
+    needs = Needs(
+        frozenset({"wsrep_last_committed", "galera_sst_in_progress"}),
+        {
+            "wsrep_last_committed": 3 * 3600,
+            "galera_sst_in_progress": 600,
+            "galera_cluster:nodes_primary:sum": 60,
+        },
+    )
+    pages = [page.decode().splitlines() for page in Fleet(2, PAGES, needs).history(1_000_000)]
+    times = [[int(line.rsplit(" ", 1)[1]) for line in page] for page in pages]
+    assert all(max(before) < min(after) for before, after in pairwise(times))
+    lines = [line for page in pages for line in page]
+    assert sum(line.startswith("wsrep_last_committed{") for line in lines) == 2 * 3 * 3 * 3600 / STEP
+    assert sum(line.startswith("galera_sst_in_progress{") for line in lines) == 2 * 3 * 600 / STEP
+    assert sum(line.startswith("galera_cluster:nodes_primary:sum{") for line in lines) == 2 * 60 / STEP
+    assert (min(map(min, times)), max(map(max, times))) == (1000 * (1_000_000 - 3 * 3600), 1000 * (1_000_000 - STEP))
+
+
+@pytest.mark.timeout(300)
+def test_prometheus_evaluates_all_rules_over_a_small_fleet_and_sees_the_node_that_is_down(
+    cluster: Trio, tmp_path: Path
+) -> None:
+    survivor, _, dead = cluster.sidecars
+    healthy = survivor.get()
+    dead.node.kill()
+    sources = Sources.take(healthy, survivor, dead, cluster.etcd.endpoints[0])
+    said: list[str] = []
+    one = rules.measure(tmp_path / "1", 1, sources, said.append, rounds=2)
+    ten = rules.measure(tmp_path / "10", 10, sources, said.append, rounds=2)
+    assert one.alerts == {}, "all is well in it"
+    assert ten.alerts.keys() >= {"GaleraNodeDown"}
+    assert ten.alerts["GaleraNodeDown"] == 1
+    assert ten.series > 9 * one.series
+    for measured in (one, ten):
+        assert len(measured.rounds) == 2
+        assert all(0 < each.seconds < 5 for each in measured.rounds)
+        assert len(measured.rounds[0].rules) == RULES.read_text().count("expr:")
+    assert any("10 clusters" in words for words in said)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench import rules
 from bench.answer import PLAIN, PROMETHEUS, ProtocolError, Reader, request
@@ -27,7 +28,7 @@ from bench.fleet import DOWN_AT, RULES, STEP, Fleet, Needs, Sources
 from bench.load import put_load
 from bench.report import Row, Target, missed, number, percentile, table, write
 from bench.usage import cpu_seconds, resident_mib
-from lab import Page, Trio
+from lab import Trio
 
 PLAIN_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nmark 1"
 CHUNKED_ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nmar\r\n3\r\nk 1\r\n0\r\n\r\n"
@@ -298,14 +299,16 @@ PAGES = Sources(healthy=UP, survivor=UP, down="galera_up 0\n", etcd="etcd_server
 
 def test_a_fleet_has_each_series_that_rules_read_once_for_each_node_and_no_other() -> None:
     needs = Needs(frozenset({"galera_up", "wsrep_last_committed", "etcd_server_has_leader"}), {})
-    page = Page.parse(Fleet(DOWN_AT + 1, PAGES, needs).page(10).decode())  # it refuses a series that is there twice
-    up = [(labels["namespace"], labels["pod"], value) for labels, value in page.series("galera_up")]
+    text = Fleet(DOWN_AT + 1, PAGES, needs).page(10).decode()
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    assert len({(name, *sorted(labels.items())) for name, labels, *_ in samples}) == len(samples), "none is there twice"
+    up = [sample for sample in samples if sample.name == "galera_up"]
     assert len(up) == 3 * (DOWN_AT + 1)
-    assert [pod for _, pod, value in up if value == 0] == ["galera-0"], "of the one degraded cluster"
-    assert len(list(page.series("etcd_server_has_leader"))) == 3 * (DOWN_AT + 1)
-    assert list(page.series("wsrep_thread_count")) == []
-    (first, *_) = [value for labels, value in page.series("wsrep_last_committed") if labels["pod"] == "galera-1"]
-    assert first == 1_000_000 + 100 * 10
+    assert [sample.labels["pod"] for sample in up if sample.value == 0] == ["galera-0"], "of the one degraded cluster"
+    assert sum(sample.name == "etcd_server_has_leader" for sample in samples) == 3 * (DOWN_AT + 1)
+    assert not any(sample.name == "wsrep_thread_count" for sample in samples)
+    written = {sample.value for sample in samples if sample.name == "wsrep_last_committed"}
+    assert written == {1_000_000 + 100 * 10}
 
 
 def test_history_goes_back_as_far_as_rules_look_and_never_back_in_time_from_page_to_page() -> None:

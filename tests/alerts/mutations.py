@@ -24,7 +24,7 @@ import yaml
 from alerts import promtool
 from alerts.story import FIRING, Firing, Story
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\b(?:and|unless|or)\b|[(){}]')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\b(?:and|unless|or)\b|[(){},]')
 _MODIFIER = re.compile(r"\s*(?:(?:on|ignoring|group_left|group_right)\b\s*(?:\([^)]*\))?\s*)*")
 _MATCHERS = re.compile(r"\{([^{}]*)\}")
 _MATCHER = re.compile(r'\w+\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
@@ -49,40 +49,55 @@ def plain(expression: str) -> str:
     return " ".join(" ".join(line.split("#", 1)[0] for line in expression.splitlines()).split())
 
 
-def without_a_part(expression: str) -> Iterator[tuple[str, str]]:
-    """Yield what was dropped, and the expression without it: each operand of a set operator, each label matcher."""
-    depths: list[int] = []
-    groups: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
-    spans: dict[int, tuple[int, int]] = {0: (0, len(expression))}
-    opened = 0
+Operator = tuple[int, int, str]
+"""Where a set operator begins and ends, and which it is."""
+
+
+def _groups(expression: str) -> Iterator[tuple[int, int, list[Operator]]]:
+    """Yield each part in brackets, and each argument of a function: begin, end, and its own set operators."""
+    opened: list[tuple[int, list[Operator]]] = [(0, [])]
     for token in _TOKEN.finditer(expression):
         text = token.group()
         if text in "({":
-            opened += 1
-            depths.append(opened)
-            spans[opened] = (token.end(), len(expression))
-        elif text in ")}":
-            group = depths.pop()
-            spans[group] = (spans[group][0], token.start())
+            opened.append((token.end(), []))
+        elif text in ")},":
+            begin, operators = opened.pop()
+            yield begin, token.start(), operators
+            if text == ",":  # the next argument is a group of its own
+                opened.append((token.end(), []))
         elif text in {"and", "unless", "or"}:
-            groups[depths[-1] if depths else 0].append((token.start(), token.end(), text))
-    for group, operators in groups.items():
-        begin, end = spans[group]
+            opened[-1][1].append((token.start(), token.end(), text))
+    begin, operators = opened.pop()
+    yield begin, len(expression), operators
+
+
+def _operands(expression: str) -> Iterator[tuple[str, str]]:
+    for begin, end, operators in _groups(expression):
         for index, (start, stop, word) in enumerate(operators):
             rest = [o for o in operators[index + 1 :] if word != "or" or o[2] == "or"]
             finish = rest[0][0] if rest else end
             yield f"drop: {expression[start:finish].strip()}", f"{expression[:start]} {expression[finish:]}"
             if word == "or":
-                after = stop + len(_MODIFIER.match(expression, stop).group())  # type: ignore[union-attr] # it matches ""
+                modifiers = _MODIFIER.match(expression, stop)
+                after = modifiers.end() if modifiers else stop
                 before = [o for o in operators[:index] if o[2] == "or"]
                 first = before[-1][1] if before else begin
                 yield f"drop: {expression[first:start].strip()} or", f"{expression[:first]} {expression[after:]}"
+
+
+def _matchers(expression: str) -> Iterator[tuple[str, str]]:
     for block in _MATCHERS.finditer(expression):
         matchers = _MATCHER.findall(block.group(1))
         for index, matcher in enumerate(matchers):
             left = ", ".join(matchers[:index] + matchers[index + 1 :])
             name = expression[: block.start()].rsplit(None, 1)[-1].rsplit("(", 1)[-1]
             yield f"drop: {name}{{{matcher}}}", f"{expression[: block.start()]}{{{left}}}{expression[block.end() :]}"
+
+
+def without_a_part(expression: str) -> Iterator[tuple[str, str]]:
+    """Yield what was dropped, and the expression without it: each operand of a set operator, each label matcher."""
+    yield from _operands(expression)
+    yield from _matchers(expression)
 
 
 def mutants(rules: Path) -> Iterator[Mutant]:
@@ -163,7 +178,6 @@ def timeline(tool: str, folder: Path, test: dict[str, Any]) -> dict[str, set[tup
         for check in test["tests"][0]["promql_expr_test"]
         if check["expr"] == FIRING
     ]
-    file = folder / "story.yaml"
     body = {
         "rule_files": ["rules.yaml"],
         "evaluation_interval": test["evaluation_interval"],

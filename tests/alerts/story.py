@@ -184,8 +184,9 @@ def groups(rules: Path) -> tuple[str, ...]:
 
 @cache
 def names(rules: Path) -> frozenset[str]:
-    """Return every word of a rule file that may be a metric's name: series of other metrics change nothing."""
-    return frozenset(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]+", rules.read_text()))
+    """Return every word of the expressions that may be a metric's name: series of other metrics change nothing."""
+    found = (rule["expr"] for group in yaml.safe_load(rules.read_text())["groups"] for rule in group["rules"])
+    return frozenset(re.findall(r"[a-zA-Z_:][a-zA-Z0-9_:]+", "\n".join(found)))
 
 
 def _check(expression: str, time: int, samples: list[str]) -> dict[str, Any]:

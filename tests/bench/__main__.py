@@ -24,7 +24,7 @@ REPORT = Path(__file__).parents[2] / "build" / "bench.json"
 QUICK = Scale(
     rounds=12, requests=10_000, refused_requests=5_000, scrapes=1_000, peer_requests=1_000, idle=6, restarts=3
 )
-_NEEDED = ("mariadbd", "etcd", "etcdctl", "prometheus", PROGRAM)
+_NEEDED = ("mariadbd", "etcd", "etcdctl", "prometheus", "promtool", PROGRAM)
 
 
 def main() -> int:

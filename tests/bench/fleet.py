@@ -22,8 +22,8 @@ STEP = 15
 """Seconds between two samples of a series: the default of the chart's PodMonitor."""
 WRITES = 100.0
 """Write sets a second of each cluster."""
-SLICE = 7200
-"""Seconds of history on one page."""
+PART = 20
+"""Clusters on one page."""
 _MOVING = {
     "galera_ist_window_transactions": (900_000.0, 0.0),
     "wsrep_last_committed": (1_000_000.0, WRITES),
@@ -91,7 +91,7 @@ class Sources:
 
 @dataclass
 class Fleet:
-    """``size`` clusters; ``page`` is what one scrape of all of them gives, ``history`` what was before."""
+    """``size`` clusters; ``page`` is what a scrape of some of them gives, ``history`` what was before."""
 
     size: int
     sources: Sources
@@ -105,42 +105,42 @@ class Fleet:
         dead, *others = NODES
         self._degraded = [(dead, pages["down"]), *((pod, pages["survivor"]) for pod in others)]
         self._etcd = _series(self.sources.etcd, self.needs.names)
-        fixed = [row for number in range(self.size) for row in self._cluster(number, _degraded(number))]
-        fixed.sort(key=lambda row: row[0])  # the format wants all series of a name together
-        self._still = "".join(f"{name}{{{labels}}} {value:g}\n" for name, labels, value in fixed if name not in _MOVING)
-        self._moving = [(name, labels) for name, labels, _ in fixed if name in _MOVING]
-        self.series = len(fixed)
+        parts = [range(first, min(first + PART, self.size)) for first in range(0, self.size, PART)]
+        self._parts = [self._part([row for n in part for row in self._cluster(n, _degraded(n))]) for part in parts]
+        self.series = sum(count for _, _, count in self._parts)
+
+    @property
+    def parts(self) -> int:
+        """How many pages there are: Prometheus scrapes its targets one by one, not all at once."""
+        return len(self._parts)
 
     @property
     def degraded(self) -> int:
         """How many of the clusters have a node that is down."""
         return sum(_degraded(number) for number in range(self.size))
 
-    def page(self, seconds: float) -> bytes:
-        """Return what a scrape gives after so many seconds."""
-        moving = "".join(f"{name}{{{labels}}} {_grown(name, seconds)}\n" for name, labels in self._moving)
-        return (self._still + moving).encode()
+    def page(self, part: int, seconds: float) -> bytes:
+        """Return what a scrape of a part of the clusters gives after so many seconds."""
+        still, moving, _ = self._parts[part]
+        return (still + "".join(f"{name}{{{labels}}} {_grown(name, seconds)}\n" for name, labels in moving)).encode()
 
-    def history(self, now: float) -> Iterator[bytes]:
-        """Yield pages of all samples before ``now`` (Unix seconds) that any rule reads, each of SLICE seconds.
+    @staticmethod
+    def _part(rows: list[Series]) -> tuple[str, list[tuple[str, str]], int]:
+        """Return the text that stays, the series that grow, and how many there are in all."""
+        rows.sort(key=lambda row: row[0])  # the format wants all series of a name together
+        still = "".join(f"{name}{{{labels}}} {value:g}\n" for name, labels, value in rows if name not in _MOVING)
+        return still, [(name, labels) for name, labels, _ in rows if name in _MOVING], len(rows)
 
-        Later pages have later samples, for Prometheus takes none that is older than what it has. All clusters are
-        healthy in them, and growth reaches its beginning at ``now``.
+    def history(self, now: float, begin: int, end: int) -> Iterator[str]:
+        """Yield all samples that any rule looks back on, from ``begin`` to ``end`` seconds before ``now`` (Unix time).
+
+        Each line ends with its time in milliseconds. All clusters are healthy; growth reaches its beginning at ``now``.
         """
-        looked_back = [
-            (name, labels, value, self.needs.windows[name])
-            for number in range(self.size)
-            for name, labels, value in (*self._cluster(number, degraded=False), *self._recorded(number))
-            if name in self.needs.windows
-        ]
-        longest = max(self.needs.windows.values())
-        for begin in range(longest, 0, -SLICE):
-            lines = [
-                f"{name}{{{labels}}} {_grown(name, -ago) if name in _MOVING else value} {1000 * (now - ago):.0f}\n"
-                for name, labels, value, window in looked_back
-                for ago in range(min(begin, window), max(0, begin - SLICE), -STEP)
-            ]
-            yield "".join(lines).encode()
+        for number in range(self.size):
+            for name, labels, value in (*self._cluster(number, degraded=False), *self._recorded(number)):
+                for ago in range(min(begin, self.needs.windows.get(name, 0)), end, -STEP):
+                    shown = _grown(name, -ago) if name in _MOVING else f"{value:g}"
+                    yield f"{name}{{{labels}}} {shown} {1000 * (now - ago):.0f}\n"
 
     def _cluster(self, number: int, degraded: bool) -> Iterator[Series]:  # noqa: FBT001 - a property of the cluster
         own = f'namespace="shop-{number:04}",galera_cluster="galera"'

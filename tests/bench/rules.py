@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from lab.web import fetch_json
 
 SIZES = (1, 10, 100, 1000)
 HISTORY = "/history"
+RECENT = 3000
+"""Seconds of history that Prometheus still takes from a scrape: it refuses what is an hour older than the newest."""
 LIMIT = Target(5000)
 """Milliseconds, for the largest fleet."""
 
@@ -91,10 +94,12 @@ def measure(folder: Path, size: int, sources: Sources, say: Callable[[str], obje
     folder.mkdir()
     fleet = Fleet(size, sources)
     say(f"rules: {size:,} clusters, {fleet.series:,} series; six hours of history")
+    now = time.time()
+    _old(folder, fleet, now)
     say("rules: Prometheus, on one core")
     with (
-        _served(fleet) as address,
-        closing(Evaluator(folder, address, STEP if size > 500 else 5, max(5, size // 25))) as prometheus,
+        _served(fleet, now) as address,
+        closing(Evaluator(folder, address, fleet.parts, STEP if size > 500 else 5, max(5, size // 25))) as prometheus,
     ):
         prometheus.start()
         found: list[Round] = []
@@ -110,11 +115,12 @@ class Evaluator:
     ``interval``: seconds between two evaluations; ``patience``: seconds for a page of history.
     """
 
-    def __init__(self, folder: Path, target: str, interval: int, patience: int) -> None:
+    def __init__(self, folder: Path, target: str, parts: int, interval: int, patience: int) -> None:
         self._ports = Ports()
         self.address = f"127.0.0.1:{self._ports.take()}"
         self.log = folder / "prometheus.log"
         self._interval = interval
+        self._parts = parts
         self._seen = ""
         self._process: Process | None = None
         file = folder / "prometheus.yml"
@@ -129,7 +135,14 @@ class Evaluator:
             "global": {"scrape_interval": f"{STEP}s", "scrape_timeout": "14s", "evaluation_interval": f"{interval}s"},
             "rule_files": [str(rules)],
             "scrape_configs": [
-                {"job_name": "fleet", "honor_labels": True, "static_configs": [{"targets": [target]}]},
+                {
+                    "job_name": "fleet",
+                    "honor_labels": True,
+                    "static_configs": [
+                        {"targets": [target], "labels": {"__metrics_path__": f"/{part}", "instance": f"part-{part}"}}
+                        for part in range(parts)
+                    ],
+                },
                 {
                     "job_name": "history",
                     "honor_labels": True,
@@ -164,7 +177,7 @@ class Evaluator:
     def start(self) -> None:
         """Start it, and wait until it has all series of the fleet; what it evaluated before does not count."""
         self._process = Process(self._argv, log=self.log, env={**os.environ, "GOMAXPROCS": "1"})
-        up = 'up{job="fleet"} == 1'
+        up = f'count(up{{job="fleet"}} == 1) == {self._parts}'
         wait_until(
             lambda: self._query(up), 600, "Prometheus has the history, and has scraped the fleet", [self.log], 0.5
         )
@@ -209,27 +222,43 @@ class Evaluator:
         return answer
 
 
+def _old(folder: Path, fleet: Fleet, now: float) -> None:
+    """Put what is older than RECENT into the data directory, as blocks: Prometheus takes nothing old from a scrape."""
+    file = folder / "history.txt"
+    with file.open("w") as out:
+        for line in fleet.history(now, max(fleet.needs.windows.values()), RECENT):
+            series, _, stamp = line.rpartition(" ")
+            out.write(f"{series} {int(stamp) / 1000:.3f}\n")
+        out.write("# EOF\n")
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", file, folder / "data"],
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
+    file.unlink()
+
+
 @contextmanager
-def _served(fleet: Fleet) -> Iterator[str]:
-    """Serve the fleet's page, and its history before it, page by page; yields host:port."""
-    began = time.time()
-    past = fleet.history(began)
+def _served(fleet: Fleet, began: float) -> Iterator[str]:
+    """Serve the fleet's pages, and once before them the last of its history; yields host:port."""
+    recent = "".join(fleet.history(began, RECENT, 0)).encode()
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = b""
             if self.path == HISTORY:
-                body = next(past, b"")
-                if not body:
-                    over.set()
+                body = b"" if over.is_set() else recent
             elif over.is_set():
-                body = fleet.page(time.time() - began)
-            self.send_response(200 if over.is_set() or body else 503)
+                body = fleet.page(int(self.path[1:]), time.time() - began)
+            self.send_response(200 if body or over.is_set() else 503)
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+            if self.path == HISTORY:
+                over.set()
 
         def log_message(self, *_args: object) -> None:
             """Keep silent."""

@@ -70,7 +70,7 @@ def rows(folder: Path, sources: Sources, say: Callable[[str], object], sizes: tu
     found = [measure(folder / f"fleet-{size}", size, sources, say) for size in sizes]
     made = [
         Row(
-            f"all rules, {each.size:,} clusters of {len(NODES)}",
+            f"all rules, {_clusters(each.size)} of {len(NODES)} nodes",
             1e3 * each.seconds,
             "ms",
             target=LIMIT if each.size == SIZES[-1] else None,
@@ -78,7 +78,7 @@ def rows(folder: Path, sources: Sources, say: Callable[[str], object], sizes: tu
         for each in found
     ]
     for less, more in pairwise(found):
-        made.append(Row(f"all rules, {more.size:,} by {less.size:,} clusters", more.seconds / less.seconds, "times"))
+        made.append(Row(f"all rules, {more.size:,} clusters by {less.size:,}", more.seconds / less.seconds, "times"))
     last = found[-1]
     rule, seconds = last.costliest
     return [
@@ -93,7 +93,7 @@ def measure(folder: Path, size: int, sources: Sources, say: Callable[[str], obje
     """Return ``rounds`` rounds, after the first one, in a Prometheus that has one core and all history it needs."""
     folder.mkdir()
     fleet = Fleet(size, sources)
-    say(f"rules: {size:,} clusters, {fleet.series:,} series; six hours of history")
+    say(f"rules: {_clusters(size)}, {fleet.series:,} series; six hours of history")
     now = time.time()
     _old(folder, fleet, now)
     say("rules: Prometheus, on one core")
@@ -220,6 +220,10 @@ class Evaluator:
         url = f"http://{self.address}/api/v1/query?query={quote(expression)}"
         answer: list[dict[str, Any]] = fetch_json(url, 60)["data"]["result"]
         return answer
+
+
+def _clusters(number: int) -> str:
+    return f"{number:,} cluster{'' if number == 1 else 's'}"
 
 
 def _old(folder: Path, fleet: Fleet, now: float) -> None:

@@ -85,7 +85,8 @@ class Inbox:
         self.url = f"http://127.0.0.1:{self._web.server_address[1]}"
         self.smarthost = f"127.0.0.1:{self._mail.server_address[1]}"
         self._threads = [
-            threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True) for server in (self._web, self._mail)
+            threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
+            for server in (self._web, self._mail)
         ]
         for thread in self._threads:
             thread.start()

@@ -30,7 +30,7 @@ LONGER: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "GaleraClusterMembershipFlapping": {"warning": {"window": "45s"}},
     # A heartbeat is every TTL / 3.
     "GaleraRegistryNodeMissing": {"warning": {"for": "5s"}},
-    # The rate is over five minutes, which no value shortens: a pause of 3 s and 6 s in them counts, not of 30 s and 150 s.
+    # The rate is over five minutes, which no value shortens: a pause of 3 s or 6 s in them counts, not 30 s or 150 s.
     "GaleraFlowControlPaused": {"warning": {"threshold": 0.01}, "critical": {"threshold": 0.02}},
 }
 

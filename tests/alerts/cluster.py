@@ -39,7 +39,7 @@ class Cluster(Group):
         primary = [n for n in self.nodes if n.primary and n.running and not n.arbitrator]
         for node in primary:
             node.last_primary = self.world.now
-            node.seqno += round(self._rate * TICK)
+            node.seqno += round(self._rate * node.speed * TICK)
             node.cached_downto = max(node.cached_downto, node.seqno - node.gcache)
             if node.database is Database.RUNNING:
                 sent = self._rate * TICK / len(primary)
@@ -122,12 +122,12 @@ class Cluster(Group):
             self.world.reach(f"{self.world.now + seconds(each)}s")
         return self
 
-    def scales_to(self, size: int) -> Self:
-        """The pods with the highest numbers end in order and are gone; the other sidecars learn the new size."""
+    def scales_to(self, size: int, *, told: bool = True) -> Self:
+        """The pods with the highest numbers end in order and are gone; the other sidecars are ``told`` or are not."""
         for node in self.nodes[size:]:
             self.deletes(node.name)
         for node in self.nodes[:size]:
-            node.expected = size
+            node.expected = size if told else node.expected
         self.nodes = self.nodes[:size]
         return self
 

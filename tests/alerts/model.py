@@ -110,6 +110,10 @@ class Node:
     """Seconds, mean, of group communication."""
     options: dict[str, str] = field(default_factory=dict)
     """Variables and provider options that differ from the defaults."""
+    speed: float = 1
+    """How fast it commits, as a multiple of what the cluster writes."""
+    says: dict[str, str] = field(default_factory=dict)
+    """Status variables that say something else than they would."""
     failing: set[str] = field(default_factory=set)
     """Collectors that fail."""
     counts: dict[str, float] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Does each guard of a rule matter? Drops them one by one and tells which are missed by no story.
 
-``python -m alerts.mutations`` collects the stories of the tests, runs every mutant of every rule beside its
-original in each of them, and prints the mutants that fire exactly as their originals do, everywhere.
+``python -m alerts.mutations [FILE]...`` collects the stories of the tests (or of these files of them), runs every
+mutant of every rule beside its original in each of them, and prints the mutants that fire exactly as their
+originals do, everywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from alerts import promtool
+from alerts.clock import seconds
 from alerts.story import FIRING, Firing, Story
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\b(?:and|unless|or)\b|[(){},]')
@@ -108,7 +109,7 @@ def mutants(rules: Path) -> Iterator[Mutant]:
         for what, expression in without_a_part(plain(rule["expr"])):
             changed = {**rule, "expr": expression}
             yield Mutant(name, what, (changed,) if "alert" in rule else tuple(_with(changed, every)))
-        if "for" in rule and rule["for"] != "0s":
+        if seconds(rule.get("for", "0s")):
             yield Mutant(name, f"for: 0s instead of {rule['for']}", ({**rule, "for": "0s"},))
 
 
@@ -152,7 +153,7 @@ def _labelled(rule: Rule, mutant: str) -> Rule:
     return {**lean, "expr": expression, "labels": {**rule.get("labels", {}), "mutant": mutant or "none"}}
 
 
-def collected() -> dict[str, dict[str, Any]]:
+def collected(files: list[str]) -> dict[str, dict[str, Any]]:
     """Return the stories that the tests tell, by the names of the tests; none is judged."""
     stories: dict[str, dict[str, Any]] = {}
 
@@ -166,8 +167,8 @@ def collected() -> dict[str, dict[str, Any]]:
                 patch.setattr(Story, "fires", keep)
                 return (yield)
 
-    folder = str(Path(__file__).parent)
-    pytest.main(["-q", "-p", "no:cacheprovider", "-k", "debian and not mutation", folder], plugins=[Listener()])
+    where = files or [str(Path(__file__).parent)]
+    pytest.main(["-q", "-p", "no:cacheprovider", "-k", "debian", *where], plugins=[Listener()])
     return stories
 
 
@@ -206,23 +207,25 @@ def survivors(tool: str, rules: Path, stories: dict[str, dict[str, Any]]) -> lis
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "rules.yaml").write_text(json.dumps(rule_file(rules, found)))
-        with ThreadPoolExecutor(1) as pool:
-            for fired in pool.map(lambda test: timeline(tool, folder, test), stories.values()):
-                for index in list(left):
-                    alerts = {(r["alert"], r["labels"]["severity"]) for r in found[index].rules if "alert" in r}
-                    original = {
-                        (time, sample)
-                        for time, sample in fired["none"]
-                        if any(f'alertname="{a}"' in sample and f'severity="{s}"' in sample for a, s in alerts)
-                    }
-                    if fired[str(index)] != original:
-                        left.discard(index)
+        for test in stories.values():
+            fired = timeline(tool, folder, test)
+            left -= {index for index in left if fired[str(index)] != _original(found[index], fired["none"])}
     return [found[index] for index in sorted(left)]
+
+
+def _original(mutant: Mutant, fired: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return when the alerts fire that a mutant takes the place of."""
+    alerts = {(rule["alert"], rule["labels"]["severity"]) for rule in mutant.rules if "alert" in rule}
+    return {
+        (time, sample)
+        for time, sample in fired
+        if any(f'alertname="{name}"' in sample and f'severity="{severity}"' in sample for name, severity in alerts)
+    }
 
 
 def main() -> int:
     """Print the mutants that live; 1 where there are any."""
-    stories = collected()
+    stories = collected(sys.argv[1:])
     found = len(list(mutants(promtool.RULES)))
     alive = survivors(promtool.found()["debian"], promtool.RULES, stories)
     for mutant in alive:

@@ -33,6 +33,8 @@ class EtcdMembers:
         self._count = 0.0
         self._buckets = dict.fromkeys((*map(str, BOUNDS), "+Inf"), 0.0)
         self._share = 0.05
+        self._unseen: set[int] = set()
+        self._unreachable: set[int] = set()
 
     def at(self, when: str) -> Self:
         """Let time pass until ``when``."""
@@ -67,6 +69,16 @@ class EtcdMembers:
             self._leader[member] = False
         return self
 
+    def hides(self, member: int) -> Self:
+        """This member is well, and Prometheus cannot scrape it."""
+        self._unseen.add(member)
+        return self
+
+    def isolates(self, member: int) -> Self:
+        """The others cannot send to this member; Prometheus can scrape it."""
+        self._unreachable.add(member)
+        return self
+
     def changes_leader(self, times: int) -> Self:
         """The leader changes."""
         self._changes += times
@@ -92,8 +104,8 @@ class EtcdMembers:
         """Yield what Prometheus records at one scrape."""
         for index, up in enumerate(self._up):
             labels = {**self._labels, "pod": f"etcd-{index}", "instance": f"10.0.1.{index}:2379"}
-            yield key("up", labels), float(up)
-            if not up:
+            yield key("up", labels), float(up and index not in self._unseen)
+            if not up or index in self._unseen:
                 continue
             yield key("etcd_server_has_leader", labels), float(self._leader[index])
             yield key("etcd_server_leader_changes_seen_total", labels), self._changes
@@ -104,7 +116,8 @@ class EtcdMembers:
             for other in range(len(self._up)):
                 if other != index:
                     name = "etcd_network_peer_sent_failures_total"
-                    yield key(name, {**labels, "To": f"{other:x}"}), 0.0 if self._up[other] else self.world.now
+                    fails = not self._up[other] or other in self._unreachable
+                    yield key(name, {**labels, "To": f"{other:x}"}), float(self.world.now if fails else 0)
 
     def _elect(self) -> Self:
         majority = 2 * sum(self._up) > len(self._up)
@@ -115,10 +128,12 @@ class EtcdMembers:
 class Observer:
     """The observer of a cluster: who carries the primary label, and what Kubernetes holds for ready."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, labels: dict[str, str]) -> None:
         self.cluster = cluster
         self.world = cluster.world
         self.alive = True
+        self.works = True
+        self._labels = labels
         self.labelled = cluster.nodes[0].name
         self.changes = 0
 
@@ -151,12 +166,13 @@ class Observer:
             "component": "observer",
             "container": "observer",
             "instance": "10.0.2.1:10105",
+            **self._labels,
         }
         yield key("up", labels), float(self.alive)
         if not self.alive:
             return
         pods = [node for node in self.cluster.nodes if node.target and not node.arbitrator]
-        yield key("galera_observer_up", labels), 1.0
+        yield key("galera_observer_up", labels), float(self.works)
         yield key("galera_observer_primary_changes_total", labels), float(self.changes)
         yield key("galera_kube_replicas", labels), float(len(self.cluster.nodes))
         yield key("galera_kube_registered_pods", labels), float(len(pods))
@@ -164,3 +180,27 @@ class Observer:
             ready = node.ready if node.ready_pod is None else node.ready_pod
             yield key("galera_observer_primary", {**labels, "pod": node.name}), float(node.name == self.labelled)
             yield key("galera_kube_pod_ready", {**labels, "pod": node.name}), float(ready)
+
+
+class KubeStateMetrics:
+    """The readiness of a cluster's pods, as kube-state-metrics has it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def tick(self) -> None:
+        """Nothing of it counts time."""
+
+    def page(self, _wanted: frozenset[str]) -> Iterator[tuple[Key, float]]:
+        """Yield what Prometheus records at one scrape."""
+        for node in self.cluster.nodes:
+            ready = node.ready if node.ready_pod is None else node.ready_pod
+            if node.target and not node.arbitrator:
+                for condition, holds in (("true", ready), ("false", not ready), ("unknown", False)):
+                    labels = {
+                        "namespace": "galera",
+                        "pod": node.name,
+                        "condition": condition,
+                        "job": "kube-state-metrics",
+                    }
+                    yield key("kube_pod_status_ready", labels), float(holds)

@@ -72,8 +72,8 @@ def status_of(node: Node) -> NodeSample:
         "wsrep_local_recv_queue": str(round(node.queue)),
         "wsrep_evs_repl_latency": latency,
         "wsrep_desync_count": str(int(node.desynced) + int(node.donor)),
-        "wsrep_flow_control_requested": "true" if node.counts.get("asks") else "false",
-        **{name: str(round(value)) for name, value in node.counts.items() if name.startswith("wsrep_")},
+        **{name: str(round(value)) for name, value in node.counts.items()},
+        **node.says,
     }
     return parse_status({**STATUS, **known}.items())
 

@@ -17,7 +17,7 @@ from alerts import promtool
 from alerts.clock import seconds, written
 from alerts.cluster import Cluster
 from alerts.model import TICK
-from alerts.others import EtcdMembers, Observer
+from alerts.others import EtcdMembers, KubeStateMetrics, Observer
 from alerts.series import Recorder
 from alerts.series import written as series
 
@@ -64,7 +64,7 @@ class Story:
         self._tool = tool
         self._folder = folder
         self._rules = rules
-        self._tellers: list[Cluster | EtcdMembers | Observer] = []
+        self._tellers: list[Cluster | EtcdMembers | Observer | KubeStateMetrics] = []
         self._recorder = Recorder()
         self._agenda: list[tuple[int, int, Callable[..., object], tuple[object, ...]]] = []
         self._order = count()
@@ -86,11 +86,15 @@ class Story:
         self._tellers.append(made)
         return made
 
-    def observer(self, cluster: Cluster) -> Observer:
-        """Return the observer of a cluster."""
-        made = Observer(cluster)
+    def observer(self, cluster: Cluster, **labels: str) -> Observer:
+        """Return the observer of a cluster; ``labels`` besides its usual ones."""
+        made = Observer(cluster, labels)
         self._tellers.append(made)
         return made
+
+    def kube_state_metrics(self, cluster: Cluster) -> None:
+        """Have the readiness of a cluster's pods told by kube-state-metrics."""
+        self._tellers.append(KubeStateMetrics(cluster))
 
     def reach(self, when: str) -> None:
         """Let time pass until ``when``: what happens then is seen by the scrape of that moment.

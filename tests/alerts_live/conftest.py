@@ -12,7 +12,7 @@ import pytest
 from alerts_live.report import REPORT
 from alerts_live.stand import Stand, start
 from bootstrap_real.proxy import CALM
-from lab import scratch
+from lab import LabTimeoutError, scratch
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,10 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def stand(shared_stand: Stand) -> Iterator[Stand]:
-    """The stand, calm; whatever a test leaves broken is mended afterwards."""
+    """The stand; whatever a test leaves broken is mended afterwards."""
     yield shared_stand
     shared_stand.gateway.faults = CALM
-    shared_stand.trio.restore()
+    try:
+        shared_stand.trio.wait_healthy(1)
+    except LabTimeoutError:
+        shared_stand.trio.restore()
 
 
 @pytest.fixture(scope="session")

@@ -122,12 +122,20 @@ class Fault:
     """time.time(); nobody is told of anything between the last calm and this."""
     paged: frozenset[Alert] = frozenset()
     ticketed: frozenset[Alert] = frozenset()
-    over: frozenset[Alert] = frozenset()
+    marked: float = 0.0
+    """From when on seconds are counted; time.time()."""
+
+    def __post_init__(self) -> None:
+        self.marked = self.began
 
     def begins(self) -> None:
         """Count the seconds from here: what was done before only prepared it."""
         assert self._heard() == set(), self._differ(set())
-        self.began = time.time()
+        self.began = self.marked = time.time()
+
+    def goes_on(self, title: str) -> None:
+        """Let something more happen, under a title of its own, from which seconds are counted anew."""
+        self.title, self.marked = title, time.time()
 
     def tells(
         self,
@@ -135,22 +143,17 @@ class Fault:
         paged: Iterable[Alert] = (),
         ticketed: Iterable[Alert] = (),
         muted: Iterable[tuple[Alert, str]] = (),
-        over: Iterable[Alert] = (),
         within: float = 60,
     ) -> None:
-        """Wait until exactly these alerts, and those before that are not ``over``, fire and are told or muted.
-
-        No other may even be pending.
+        """Wait until exactly these alerts, and those before, fire and are told or muted; no other may even be pending.
 
         Raises:
             AssertionError: something else was told, or is pending; or a text is not what its rule says.
         """
         self.paged, self.ticketed = self.paged | {*paged}, self.ticketed | {*ticketed}
-        self.over |= {*over}
         mute = {*muted}
-        firing = {(alert, "critical") for alert in self.paged - self.over} | mute
-        firing |= {(alert, "warning") for alert in self.ticketed - self.over}
-        told = self._expected(FIRING) | {each for each in self._expected(RESOLVED) if each[2] in self.over}
+        firing = {(alert, "critical") for alert in self.paged} | mute
+        firing |= {(alert, "warning") for alert in self.ticketed}
         sides: dict[str, tuple[object, object]] = {}
 
         def look() -> bool:
@@ -159,7 +162,7 @@ class Fault:
                 active=(firing, {(each.alert, each.severity) for each in active}),
                 firing=(firing, {(each.alert, each.severity) for each in active if each.firing}),
                 muted=(mute, self.stand.muted()),
-                told=(told, self._heard()),
+                told=(self._expected(FIRING), self._heard()),
             )
             return all(one == other for one, other in sides.values())
 
@@ -176,7 +179,7 @@ class Fault:
         expected = self._expected(FIRING)
         wait_until(lambda: self._heard() >= expected, within, self.title, self.stand.logs(), 0.2)
         for alert in paged:  # without a "for" all but the second that Alertmanager waits is detection
-            took = self._first(alert, "page").moment - self.began
+            took = self._first(alert, "page").moment - self.marked
             self.stand.told.append(
                 Told(self.title, str(alert), "critical", round(took, 1), round(max(0.0, took - 1), 1))
             )
@@ -237,8 +240,8 @@ class Fault:
 
     def _record(self) -> None:
         for each in self.stand.active():
-            known = any((told.fault, told.alert) == (self.title, str(each.alert)) for told in self.stand.told)
-            if known or each.alert not in (self.paged if each.severity == "critical" else self.ticketed):
+            heard_of = each.alert in (self.paged if each.severity == "critical" else self.ticketed)
+            if not heard_of or each.since < self.marked:  # of what was before, the seconds are known
                 continue
             heard = self._first(each.alert, _CHANNELS[each.severity][0])
             self.stand.told.append(
@@ -246,8 +249,8 @@ class Fault:
                     self.title,
                     str(each.alert),
                     each.severity,
-                    round(heard.moment - self.began, 1),
-                    round(each.since - self.began, 1),
+                    round(heard.moment - self.marked, 1),
+                    round(each.since - self.marked, 1),
                 )
             )
 

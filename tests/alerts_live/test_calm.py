@@ -20,7 +20,7 @@ from lab import wait_until
 from lab.sidecar import environment
 
 FROM_ELSEWHERE: Final = {
-    "kube_pod_status_ready": "kube-state-metrics', where there is no observer",
+    "kube_pod_status_ready": "kube-state-metrics'",
     "galera_observer_up": "the observer's, which is a Deployment of its own",
     "galera_observer_primary": "the observer's",
     "galera_kube_pod_ready": "the observer's, from the API of Kubernetes",

@@ -149,6 +149,7 @@ def test_when_all_are_down_it_is_one_page_and_another_when_nobody_may_begin(stan
         pod.node.kill()
     assert not any(pod.node.alive for pod in stand.trio.pods)
     fault.tells(paged=[NO_PRIMARY], ticketed=[of("GaleraExporterDown", first.name)])
+    fault.goes_on("of these, two come back and wait for the third")
     for pod in others:
         pod.node.start()
     fault.tells(paged=[NEEDS_BOOTSTRAP])
@@ -174,7 +175,6 @@ def test_a_node_whose_data_differ_is_paged(stand: Stand) -> None:
     fault.hears(of("GaleraNodeInconsistent", victim.name))  # its sidecar stops it at once
     fault.is_over(passing=CATCHING_UP)
     assert victim.transfer is Transfer.SST
-    print("SHOWN", stand.prometheus.query("sum_over_time((wsrep_local_state == bool 5)[120s:1s])"))
 
 
 def test_two_primary_components_are_one_page(stand: Stand) -> None:

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 DEMO ?= live
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint unit sim bench lock docs clean
+.PHONY: help setup demo test lint unit sim bench lock docs alerts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ bench: setup ## measure against prometheus-mysqld-exporter on the same server; i
 
 docs: setup ## write docs/metrics.md and docs/configuration.md from the code
 	$(PYTHON) docs/reference.py
+
+alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yaml
+	$(PYTHON) alerts/render.py --output alerts/prometheus/galera.rules.yaml
+	$(PYTHON) alerts/render.py --format prometheusrule --output alerts/prometheus/prometheusrule.yaml
+	rm -f charts/galera/files/alerts/*.yaml
+	cp alerts/*.yaml charts/galera/files/alerts/
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml

@@ -1,1 +1,1 @@
-"""The benchmark: the sidecar and Debian's prometheus-mysqld-exporter on the same servers, in one run."""
+"""The benchmark: the sidecar beside Debian's prometheus-mysqld-exporter, and the alert rules over many clusters."""

@@ -80,9 +80,9 @@ def number(value: float | None) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def table(rows: Sequence[Row]) -> list[str]:
-    """Return the rows as aligned lines, under a heading."""
-    cells = [("", "sidecar", "peer", "ratio", "target", "met")]
+def table(rows: Sequence[Row], measured: str = "sidecar") -> list[str]:
+    """Return the rows as aligned lines, under a heading that names what was ``measured``."""
+    cells = [("", measured, "peer", "ratio", "target", "met")]
     cells += [
         (
             row.name,

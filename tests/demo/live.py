@@ -30,6 +30,8 @@ def live(stage: Stage) -> None:
     screen.title("Live")
     screen.write(
         f"  Try: kill -9 {victim.state.pid}   ({victim.name}; it is started again after {BACKOFF} s)",
+        "  An e-mail says so after about 12 s, and another one when it is back. The command in it is for Kubernetes:",
+        "  here run what stands behind --, with the options of the galeractl above.",
         "  Ctrl-C ends the demo and removes everything.",
         "",
     )

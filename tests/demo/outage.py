@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pymysql
 
-from demo.stage import Stage
+from demo.stage import Stage, title
 from demo.story import Expect, Story
 from lab import Pod
 from lab.checks import Transfer, check_equal
@@ -18,6 +18,7 @@ ROWS = 100
 _GATE = 40
 """Seconds until a node that was killed waits in the gate: recovery, the end of the keys it had, and a slow machine."""
 _RECOVERY = 90
+_PAGES = ("GaleraClusterNoPrimary", "GaleraClusterNeedsBootstrap")
 
 
 def outage(stage: Stage, story: Story) -> None:
@@ -107,6 +108,8 @@ def _wait(stage: Stage, story: Story, seqnos: dict[str, int]) -> int:
                 Expect(pod.sidecar, "galera_up", "==", 0),
                 within=_GATE,
             )
+        for alert in _PAGES:
+            story.hear(title(f"FIRING critical: {alert}"), _GATE)
     explained = stage.galeractl("explain")
     story.fact(
         f"galeractl explain names {missing.name}, and the exit status 2 says: down, a person is needed",
@@ -136,3 +139,5 @@ def _recovery(stage: Stage, story: Story, epoch: int) -> None:
             Expect(pod.sidecar, "wsrep_cluster_size", "==", len(stage.trio.pods)),
             within=_RECOVERY,
         )
+    for alert in _PAGES:
+        story.hear(title(f"RESOLVED critical: {alert}"), _RECOVERY)

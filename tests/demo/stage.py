@@ -7,15 +7,18 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from demo.alerting import configuration, shortened, write_rules
+from demo.inbox import Inbox, Message
 from demo.screen import Screen
 from demo.voices import Voices
-from lab import Alertmanager, Notification, Prometheus, Receiver, Sidecar, Target, Trio, wait_until, webhook
+from lab import Alertmanager, Prometheus, Sidecar, Target, Trio, wait_until
 from lab.sidecar import environment
 
-RULES = Path(__file__).with_name("rules.yml")
+NAMESPACE = "default"
 CLUSTER = "demo"
-BACKOFF = 15
-"""Seconds after which a node whose mariadbd was killed is started again: its key in the registry is gone by then."""
+BACKOFF = 20
+"""Seconds after which a node whose mariadbd was killed is started again: by then its key in the registry is gone, and
+Alertmanager has told of it."""
 _SHOWN = (
     'wsrep_cluster_status{status="Primary"}',
     "wsrep_cluster_size",
@@ -28,6 +31,11 @@ _SHOWN = (
 )
 
 
+def title(words: str, pod: str = "") -> str:
+    """Return the title of a message on the demo's cluster, as the shipped template makes it."""
+    return f"{words} in {NAMESPACE}/{CLUSTER}{f', {pod}' if pod else ''}"
+
+
 class Stage:
     """Three etcd, three pods (MariaDB and sidecar), Prometheus, Alertmanager and its receiver, below ``root``."""
 
@@ -37,20 +45,20 @@ class Stage:
         self.trio = Trio(root, name=CLUSTER, filled=False, backoff=BACKOFF)
         self._stack.callback(self.trio.close)
         self.voices = Voices(screen, self.trio.pods)
-        self.receiver = Receiver(self._notified)
-        self._stack.callback(self.receiver.close)
-        self.alertmanager = Alertmanager(root, webhook(self.receiver))
+        self.inbox = Inbox(self._told)
+        self._stack.callback(self.inbox.close)
+        self.alertmanager = Alertmanager(root, configuration(self.inbox.pager, self.inbox.smarthost))
         self._stack.callback(self.alertmanager.close)
         self.prometheus = Prometheus(
             root,
             [
                 Target(
                     f"127.0.0.1:{sidecar.port}",
-                    {"namespace": "default", "galera_cluster": CLUSTER, "pod": sidecar.name},
+                    {"namespace": NAMESPACE, "galera_cluster": CLUSTER, "pod": sidecar.name},
                 )
                 for sidecar in self.trio.sidecars
             ],
-            rules=[RULES],
+            rules=[write_rules(root)],
             alertmanager=self.alertmanager,
         )
         self._stack.callback(self.prometheus.close)
@@ -60,9 +68,14 @@ class Stage:
         with self.voices.aloud():
             self.trio.start(self.screen.say)
         self.screen.say("every sidecar sees three healthy nodes")
-        self.screen.say("Alertmanager, with a receiver that prints what it gets")
+        self.screen.say(
+            "Alertmanager, as the shipped example: critical is a page, warning is an e-mail; both come here"
+        )
+        self.screen.say("  at once: as shipped, a page waits 10s for others of its kind, an e-mail 1m")
         self.alertmanager.start()
-        self.screen.say("Prometheus, with one example rule")
+        self.screen.say("Prometheus, with the shipped rules; for the demo alone")
+        for line in shortened():
+            self.screen.say(f"  {line}")
         self.prometheus.start()
         self.screen.say("Prometheus scrapes the three sidecars")
         wait_until(self._scraped, 30, "Prometheus has scraped three sidecars", [self.prometheus.log], 0.2)
@@ -112,8 +125,6 @@ class Stage:
     def _scraped(self) -> bool:
         return len(self.prometheus.query('up{job="galera"} == 1')) == len(self.trio.sidecars)
 
-    def _notified(self, notification: Notification) -> None:
-        self.screen.say(
-            f"Alertmanager: {notification.status} {notification.name}: {notification.annotations.get('summary', '')}",
-            "!",
-        )
+    def _told(self, message: Message) -> None:
+        lines = (f"{'':10}   | {line}".rstrip() for line in message.text.splitlines())
+        self.screen.write(f"{self.screen.seconds:7.1f} s ! {message.way}: {message.title}", *lines)

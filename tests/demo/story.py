@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from demo.inbox import Inbox
 from demo.screen import Screen
-from lab import Receiver, Sidecar
+from lab import Sidecar
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
@@ -66,10 +67,10 @@ class Seen:
 class Story:
     """Tells the steps on ``screen`` and keeps what was seen."""
 
-    def __init__(self, screen: Screen, receiver: Receiver) -> None:
+    def __init__(self, screen: Screen, inbox: Inbox) -> None:
         self.seen: list[Seen] = []
         self._screen = screen
-        self._receiver = receiver
+        self._inbox = inbox
         self._step = ""
         self._began = 0.0
 
@@ -84,14 +85,14 @@ class Story:
         for expect in expected:
             self._wait(str(expect), expect.look, within)
 
-    def hear(self, alert: str, status: str, within: float, **labels: str) -> None:
-        """Wait until the receiver has got this notification since the step began."""
+    def hear(self, title: str, within: float) -> None:
+        """Wait until a message with this title has come since the step began."""
 
         def look() -> tuple[bool, str]:
-            found = self._receiver.find(alert, status, self._began, **labels)
-            return found is not None, f"notification: {alert} {status}" if found else "no such notification"
+            found = self._inbox.find(title, self._began)
+            return found is not None, f"{found.way}: {title}" if found else "no such message"
 
-        self._wait(f"notification: {alert} {status}", look, within)
+        self._wait(f"a message: {title}", look, within)
 
     def find(self, what: str, look: Callable[[], bool], within: float) -> None:
         """Wait for anything else that can be looked at."""

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
+from email.message import EmailMessage
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+import yaml
 
+from demo.alerting import ALERTS, EXAMPLE, SHORTENED, configuration, shortened, write_rules
+from demo.inbox import Inbox
 from demo.machine import faults
 from demo.outage import ROWS
 from demo.screen import Screen
 from demo.story import Expect, Story, StoryError
 from demo.voices import Voices
-from lab import Page, Pod, Process, Receiver, Sidecar, wait_until
+from lab import Page, Pod, Process, Sidecar, wait_until
 
 TESTS = Path(__file__).parents[1]
 
@@ -88,14 +94,20 @@ def test_the_tour_sees_all_that_it_expects_and_exits_0(folders: list[Path]) -> N
     for seen in (
         "galera-0: wsrep_cluster_size 2",
         'galera-0: galera_etcd_key_present{node="galera-2"} 0',
-        "notification: GaleraNodeGone firing",
-        "notification: GaleraNodeGone resolved",
+        "+ e-mail: FIRING warning: GaleraNodeDown in default/demo, galera-2",
+        "| Run first: kubectl -n default exec galera-2 -c exporter -- galeractl explain",
+        "| Runbook:   alerts/runbooks/GaleraNodeDown.md",
+        "+ e-mail: RESOLVED warning: GaleraNodeDown in default/demo, galera-2",
         'wsrep_local_state_comment{state="donor_desynced"} 1',
         "wsrep_flow_control_active 1",
         "transactions are applied on galera-2 alone",
         'galera-0: galera_bootstrap_waiting{reason="missing"} 1',
         'galera-1: galera_bootstrap_waiting_for{node="galera-2"} 1',
+        "+ page: FIRING critical: GaleraClusterNoPrimary in default/demo",
+        "+ page: FIRING critical: GaleraClusterNeedsBootstrap in default/demo",
         "a node that may have newer data is missing: galera-2",
+        "+ page: RESOLVED critical: GaleraClusterNoPrimary in default/demo",
+        "+ page: RESOLVED critical: GaleraClusterNeedsBootstrap in default/demo",
         "nobody was elected, and no database was started",
         "galera-2: elected itself by rule A",
         "galera-2: needed nothing, by its log",
@@ -123,10 +135,13 @@ def test_two_demos_run_side_by_side_one_is_killed_and_the_other_gets_its_node_ba
         assert len(processes(folders[0])) >= 8, "the other goes on"
         victim = re.search(r"Try: kill -9 (\d+) +\(galera-2;", first.log.read_text())
         assert victim is not None
+        assert " ! " not in first.log.read_text(), "nobody is told of anything while all is well"
         os.kill(int(victim[1]), signal.SIGKILL)
         said(first, "galera-2 refused (size -)", 20)
         at = len(first.log.read_text())
+        said(first, "! e-mail: FIRING warning: GaleraNodeDown in default/demo, galera-2", 40)
         said(first, "galera-2 synced (size 3)", 90, after=at)
+        said(first, "! e-mail: RESOLVED warning: GaleraNodeDown in default/demo, galera-2", 30, after=at)
         first.signal(signal.SIGINT)
         assert first.wait(30) == 0
         assert "nothing is left behind" in first.log.read_text()
@@ -196,9 +211,9 @@ class StubSidecar(Sidecar):
 @pytest.fixture
 def story() -> Iterator[tuple[Story, StringIO]]:
     out = StringIO()
-    receiver = Receiver()
-    yield Story(Screen(out), receiver), out
-    receiver.close()
+    inbox = Inbox()
+    yield Story(Screen(out), inbox), out
+    inbox.close()
 
 
 def test_an_expectation_that_fails_names_what_was_expected_and_what_was_seen(story: tuple[Story, StringIO]) -> None:
@@ -257,3 +272,56 @@ def test_the_voices_say_whole_lines_of_the_bootstrap_that_came_meanwhile(tmp_pat
         "galera-0: waits: missing (galera-2)",
         "galera-0: join: joins epoch 1",
     ]
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    opened = Inbox()
+    yield opened
+    opened.close()
+
+
+def test_an_e_mail_comes_in_with_its_subject_and_its_plain_text(inbox: Inbox) -> None:
+    mail = EmailMessage()
+    mail["Subject"] = "FIRING warning: an alert"
+    mail.set_content("What: a line\n.one that begins with a dot\n갈레라\n")
+    mail.add_alternative("<p>the same for others</p>", subtype="html")
+    with smtplib.SMTP(inbox.smarthost, timeout=5) as smarthost:
+        smarthost.send_message(mail, "a@localhost", ["b@localhost"])
+    (message,) = inbox.seen
+    assert (message.way, message.title) == ("e-mail", "FIRING warning: an alert")
+    assert message.text.splitlines() == ["What: a line", ".one that begins with a dot", "갈레라"]
+
+
+def test_a_message_is_heard_of_if_it_came_after_the_step_began(story: tuple[Story, StringIO], inbox: Inbox) -> None:
+    inbox._mail(b"Subject: of before\n\n")
+    told = Story(story[0]._screen, inbox)
+    told.step("A step")
+    with pytest.raises(StoryError, match=r"expected within 0\.3 s: a message: of before"):
+        told.hear("of before", 0.3)
+    inbox._mail(b"Subject: of now\n\n")
+    told.hear("of now", 0.3)
+    assert "+ e-mail: of now" in story[1].getvalue()
+
+
+def test_the_demo_changes_only_durations_in_the_rules_and_says_each(tmp_path: Path) -> None:
+    shipped = yaml.safe_load((ALERTS / "prometheus" / "galera.rules.yaml").read_text())["groups"]
+    own = yaml.safe_load(write_rules(tmp_path).read_text())["groups"]
+    pairs = zip(*([rule for group in groups for rule in group["rules"]] for groups in (shipped, own)), strict=True)
+    changed = [(before, after) for before, after in pairs if before != after]
+    told = [f"{rule['alert']} fires after {rule['for']}, as shipped after {before['for']}" for before, rule in changed]
+    assert told == shortened()
+    assert {after["alert"] for _, after in changed} == SHORTENED.keys()
+    for before, after in changed:
+        assert (before["expr"], before["labels"]) == (after["expr"], after["labels"])
+
+
+def test_the_demo_routes_and_mutes_as_the_shipped_example_does(tmp_path: Path) -> None:
+    shipped, own = yaml.safe_load(EXAMPLE.read_text()), configuration("127.0.0.1:1", "127.0.0.1:2")
+    assert own["inhibit_rules"] == shipped["inhibit_rules"]
+    waits = {"group_wait": "1s", "group_interval": "2s"}
+    routes = zip(shipped["route"]["routes"][0]["routes"], own["route"]["routes"][0]["routes"], strict=True)
+    assert all({**before, **waits} == after for before, after in routes)
+    file = tmp_path / "alertmanager.yaml"
+    file.write_text(json.dumps(own))
+    subprocess.run(["amtool", "check-config", file], check=True, capture_output=True, timeout=30)

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 import pymysql
 
 from demo.outage import outage
-from demo.stage import Stage
+from demo.stage import Stage, title
 from demo.story import Expect, Story
 from lab import GaleraNode
 
@@ -19,7 +19,7 @@ DETECTION = TTL + 10
 
 def tour(stage: Stage) -> Story:
     """Play all steps; raises StoryError at the first expectation that fails."""
-    story = Story(stage.screen, stage.receiver)
+    story = Story(stage.screen, stage.inbox)
     _healthy(stage, story)
     _crash(stage, story)
     _return(stage, story)
@@ -65,7 +65,7 @@ def _crash(stage: Stage, story: Story) -> None:
         Expect(own, "galera_etcd_key_age_seconds", ">", TTL, gone),
         within=DETECTION,
     )
-    story.hear("GaleraNodeGone", "firing", DETECTION + 15, node=node.name)
+    story.hear(title("FIRING warning: GaleraNodeDown", node.name), DETECTION + 15)
     stage.galeractl("status")
 
 
@@ -87,7 +87,7 @@ def _return(stage: Stage, story: Story) -> None:
         within=60,
     )
     story.find(f"{node.name}: mariadbd's log says IST", lambda: _logged(node, length, "IST received"), 60)
-    story.hear("GaleraNodeGone", "resolved", 60, node=node.name)
+    story.hear(title("RESOLVED warning: GaleraNodeDown", node.name), 60)
 
 
 def _desync(stage: Stage, story: Story) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from lab.ports import Ports
 from lab.process import Process, wait_until
-from lab.web import fetch, fetch_json
+from lab.web import fetch, fetch_json, post
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,7 @@ class Alertmanager:
                 f"--config.file={self._file}",
                 f"--storage.path={self.folder / 'data'}",
                 f"--web.listen-address={self.address}",
+                f"--web.external-url={self.url}",
                 "--cluster.listen-address=",
                 "--log.level=warn",
             ],
@@ -144,7 +145,9 @@ class Prometheus:
         rules: Sequence[Path] = (),
         alertmanager: Alertmanager | None = None,
         interval: int = 1,
+        flags: Sequence[str] = (),
     ) -> None:
+        self._flags = tuple(flags)
         self._ports = Ports()
         port = self._ports.take()
         self.folder = folder / "prometheus"
@@ -181,6 +184,7 @@ class Prometheus:
                 f"--storage.tsdb.path={self.folder / 'data'}",
                 f"--web.listen-address={self.address}",
                 "--log.level=warn",
+                *self._flags,
             ],
             log=self.log,
             cwd=self.folder,
@@ -196,6 +200,11 @@ class Prometheus:
         """Return the alerts that are pending or firing."""
         found: list[dict[str, Any]] = fetch_json(f"{self.url}/api/v1/alerts")["data"]["alerts"]
         return found
+
+    def forget(self, *series: str) -> None:
+        """Drop all samples so far of these series; needs the flag ``--web.enable-admin-api``."""
+        chosen = "&".join(f"match[]={quote(each)}" for each in series)
+        post(f"{self.url}/api/v1/admin/tsdb/delete_series?{chosen}")
 
     def close(self) -> None:
         """Kill it and give its port back."""

@@ -22,3 +22,10 @@ def fetch(url: str, *, timeout: float = 5, headers: Mapping[str, str] | None = N
 def fetch_json(url: str, timeout: float = 5) -> Any:
     """GET a page and parse it."""
     return json.loads(fetch(url, timeout=timeout))
+
+
+def post(url: str, timeout: float = 5) -> None:
+    """POST without a body; raises OSError (also for an HTTP error)."""
+    request = urllib.request.Request(url, method="POST")  # noqa: S310 - URLs are the lab's own
+    with _OPENER.open(request, timeout=timeout):
+        pass

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 DEMO ?= live
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint unit sim bench lock docs alerts clean
+.PHONY: help setup demo test lint tools unit sim bench lock docs alerts clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ setup: ## install what the other commands need (Debian packages as root, .venv)
 demo: setup ## start 3 etcd, 3 MariaDB Galera nodes, 3 sidecars, Prometheus and Alertmanager on loopback
 	@PYTHONPATH=tests $(PYTHON) -m demo $(if $(filter tour,$(DEMO)),--tour)
 
-test: setup lint ## lint, types, contracts, and all tests, real servers included
+test: setup lint tools ## lint, types, contracts, and all tests, real servers included
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
 
 lint: setup ## ruff, mypy, import-linter, shellcheck
@@ -24,7 +24,10 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run charts/galera/files/galera-start.sh
+	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/galera-start.sh
+
+tools: ## build what Debian does not have, from Go modules (a current promtool, helm)
+	@.ci/tools
 
 unit: setup ## only the tests that start no server
 	$(PYTHON) -m pytest -n 2 -m "not servers"

@@ -173,17 +173,6 @@ class Fault:
         self._record()
         self._check_texts()
 
-    def hears(self, *paged: Alert, within: float = 60) -> None:
-        """Wait until these pages have come, whether or not the alerts still fire: some causes end by themselves."""
-        self.paged |= {*paged}
-        expected = self._expected(FIRING)
-        wait_until(lambda: self._heard() >= expected, within, self.title, self.stand.logs(), 0.2)
-        for alert in paged:  # without a "for" all but the second that Alertmanager waits is detection
-            took = self._first(alert, "page").moment - self.marked
-            self.stand.told.append(
-                Told(self.title, str(alert), "critical", round(took, 1), round(max(0.0, took - 1), 1))
-            )
-
     def is_over(self, *, passing: Iterable[Alert] = (), within: float = 90) -> None:
         """Wait until all is healthy and every alert that was told of is resolved, and nothing else was told of.
 

@@ -70,6 +70,11 @@ class Group:
         node.view, node.state = None, NodeState.INCONSISTENT
         return self
 
+    def is_found_inconsistent(self, name: str) -> Self:
+        """The node voted against the others, and its sidecar has it stopped before anybody scrapes it."""
+        self[name].found_inconsistent += 1
+        return self.stops(name)
+
     # Databases that start
 
     def joins(self, *names: str, takes: str = SOME_TIME) -> Self:

@@ -122,6 +122,8 @@ class Node:
     last_primary: float = 0
     """When it was part of a Primary component last."""
     epoch: int = 1
+    found_inconsistent: int = 0
+    """How often its sidecar had it stopped for that."""
     wait: Wait | None = None
     largest: int = 0
     """The largest Primary size that this sidecar has seen."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.model import Database, Node, uuid_of
-from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
+from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
 from galera_exporter.errors import DatabaseReason
 from galera_exporter.mariadb.status import parse_status, parse_variables
 from galera_exporter.metrics import families
@@ -153,7 +153,12 @@ def phase_of(node: Node, now: float) -> NodePhase:
 def bootstrap_of(node: Node, now: float) -> BootstrapReading:
     """Return the bootstrap part's word."""
     return BootstrapReading(
-        phase=phase_of(node, now), since=0, epoch=node.epoch, position=Position(node.uuid, node.seqno), wait=node.wait
+        phase=phase_of(node, now),
+        since=0,
+        epoch=node.epoch,
+        position=Position(node.uuid, node.seqno),
+        wait=node.wait,
+        decisions={Action.STOP_INCONSISTENT: node.found_inconsistent},
     )
 
 

@@ -230,6 +230,12 @@ def test_node_inconsistent_fires_at_once(story: Story) -> None:
     story.until("11m30s").fires(firing("GaleraNodeInconsistent", "critical", "10m", pod="galera-1"))
 
 
+def test_node_inconsistent_fires_for_a_while_where_the_sidecar_stopped_it_unseen(story: Story) -> None:
+    db = story.cluster(3)
+    db.at("10m").is_found_inconsistent("galera-1").joins_by_sst("galera-1", takes="2m")
+    story.until("40m").fires(firing("GaleraNodeInconsistent", "critical", "10m", "25m", pod="galera-1"))
+
+
 def test_node_inconsistent_is_silent_on_other_states_that_are_not_synced(story: Story) -> None:
     db = story.cluster(3)
     for minute, state in enumerate((NodeState.JOINING, NodeState.JOINED, NodeState.DONOR, NodeState.SYNCED), 10):

@@ -53,6 +53,8 @@ class Action(StrEnum):
     ELECT = "elect"
     RESIGN = "resign"
     STOP = "stop"
+    STOP_INCONSISTENT = "stop_inconsistent"
+    """Galera found that its data differ from the others'."""
     CONFIRM = "confirm"
     ADOPT = "adopt"
     RELABEL = "relabel"
@@ -75,6 +77,8 @@ def action_of(decision: GateDecision | RunDecision) -> Action | None:
         return None
     if isinstance(decision, Join):
         return Action.JOIN_FRESH if decision.fresh else Action.JOIN
+    if isinstance(decision, Stop) and decision.taint:
+        return Action.STOP_INCONSISTENT
     return _ACTIONS[type(decision)]
 
 

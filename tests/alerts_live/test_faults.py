@@ -166,23 +166,28 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def differ(first: GaleraNode, victim: GaleraNode) -> None:
+    """Have Galera find that the data of ``victim`` differ."""
+    first.sql("CREATE OR REPLACE DATABASE differing")
+    first.sql("CREATE TABLE differing.t (id INT PRIMARY KEY, n INT)")
+    first.sql("INSERT INTO differing.t VALUES (1, 1)")
+    with closing(victim.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION wsrep_sync_wait = 1")
+        cursor.execute("SELECT n FROM differing.t")
+        cursor.execute("SET SESSION wsrep_on = OFF")
+        cursor.execute("DELETE FROM differing.t")
+    first.sql("UPDATE differing.t SET n = 2 WHERE id = 1")
+
+
 def test_a_node_whose_data_differ_is_paged(stand: Stand) -> None:
     first, _, victim = stand.trio.pods
-    first.node.sql("CREATE DATABASE differing")
-    first.node.sql("CREATE TABLE differing.t (id INT PRIMARY KEY, n INT)")
-    first.node.sql("INSERT INTO differing.t VALUES (1, 1)")
     victim.mark()
     # The sidecar has the wrapper stop such a node in less than a scrape: here the wrapper is held, and the node stays.
     assert victim.node.process is not None
     (wrapper,) = children(victim.node.process.pid)
     fault = stand.fault("a node's data differ, and nobody stops it")
     os.kill(wrapper, signal.SIGSTOP)
-    with closing(victim.node.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SET SESSION wsrep_sync_wait = 1")
-        cursor.execute("SELECT n FROM differing.t")
-        cursor.execute("SET SESSION wsrep_on = OFF")
-        cursor.execute("DELETE FROM differing.t")
-    first.node.sql("UPDATE differing.t SET n = 2 WHERE id = 1")
+    differ(first.node, victim.node)
     wait_until(lambda: "inconsistent" in victim.log.lower(), 30, "Galera finds it inconsistent", victim.logs)
     fault.tells(
         paged=[of("GaleraNodeInconsistent", victim.name), NO_MARGIN],
@@ -190,6 +195,18 @@ def test_a_node_whose_data_differ_is_paged(stand: Stand) -> None:
     )
     os.kill(wrapper, signal.SIGCONT)
     fault.is_over(passing=CATCHING_UP)
+    assert victim.transfer is Transfer.SST
+
+
+def test_a_node_whose_data_differ_is_paged_though_its_sidecar_stops_it_at_once(stand: Stand) -> None:
+    first, _, victim = stand.trio.pods
+    victim.mark()
+    page = of("GaleraNodeInconsistent", victim.name)
+    fault = stand.fault("a node's data differ, and its sidecar stops it")
+    differ(first.node, victim.node)
+    wait_until(lambda: page in {each.alert for each in stand.inbox.heard(fault.began)}, 30, "the page", stand.logs())
+    fault.paged = fault.paged | {page}
+    fault.is_over(passing=[*CATCHING_UP, NO_MARGIN])
     assert victim.transfer is Transfer.SST
 
 

@@ -12,7 +12,7 @@ from sim.checks import Violation
 from sim.mutations import MUTATIONS, Mutation, planted
 from sim.world import World
 
-SCHEDULES = 1500
+SCHEDULES = 5000
 CHUNKS = 4
 LONGEST_SEARCH = 1500
 

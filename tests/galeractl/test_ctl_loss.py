@@ -101,7 +101,10 @@ def test_data_can_be_discarded_exactly_where_the_node_would_wait_for_it(
         ((known("galera-1", 109),), ["galera-1 was at seqno 109 in epoch 3", "at least 1 transaction would be lost"]),
         ((known("galera-1", 110, final=True),), ["galera-1 was at seqno 110 in epoch 3"]),
         ((known("galera-0", 110),), ["galera-0 was at seqno 110 in epoch 3", "at least 2 transactions would be lost"]),
-        ((known("galera-1", 110, label=7),), ["galera-1 was at seqno 110 in epoch 7", "at least 2 transactions would be lost"]),
+        (
+            (known("galera-1", 110, label=7),),
+            ["galera-1 was at seqno 110 in epoch 7", "at least 2 transactions would be lost"],
+        ),
     ],
 )
 def test_what_etcd_remembers_beyond_the_node_is_lost(nodes: tuple[LastKnown, ...], lost: list[str]) -> None:

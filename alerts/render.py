@@ -27,7 +27,7 @@ GROUPS: Final = (
     "galera-observer",
     "galera-exporter",
 )
-"""In this order: what is recorded is there for the alerts of the same round."""
+"""In this order in the file. Prometheus gives each group a time of its own: alerts read what was recorded last."""
 SEVERITIES: Final = ("critical", "warning", "info")
 RUNBOOKS: Final = "alerts/runbooks"
 CLUSTER_LABELS: Final = ("namespace", "galera_cluster")
@@ -67,6 +67,7 @@ def groups(values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """
     settings = _settings(values or {})
     labels = settings.get("clusterLabels", list(CLUSTER_LABELS))
+    groupings = _groupings(labels)
     overrides = settings.get("rules", {})
     alerts = read_alerts()
     _one_of(overrides, [alert["name"] for alert in alerts], "metrics.prometheusRule.rules")
@@ -74,7 +75,7 @@ def groups(values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     rules["galera-recording"] = [
         {
             "record": row["record"],
-            "expr": _replaced(f"# {row['comment']}\n{row['expr']}", {"cluster": ", ".join(labels)}),
+            "expr": _replaced(f"# {row['comment']}\n{row['expr']}", groupings),
         }
         for row in read_recording()
     ]
@@ -105,6 +106,17 @@ def _settings(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def _groupings(labels: Sequence[str]) -> dict[str, str]:
+    """Return the lists of labels that expressions group and join by.
+
+    ``kube`` always has the namespace: pods of the same name in two namespaces are two, whatever tells clusters apart.
+    """
+    kube = [label for label in labels if label != "galera_cluster"]
+    if "namespace" not in kube:
+        kube.append("namespace")
+    return {"cluster": ", ".join(labels), "kube": ", ".join(kube)}
+
+
 def _rules(
     alert: Mapping[str, Any], override: Any, settings: Mapping[str, Any], labels: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
@@ -118,7 +130,7 @@ def _rules(
         changed = _level(defaults, override.get(level), f"{at}.{level}")
         if not enabled or not changed["enabled"]:
             continue
-        texts = {key: _text(value) for key, value in changed.items()} | {"cluster": ", ".join(labels)}
+        texts = {key: _text(value) for key, value in changed.items()} | _groupings(labels)
         severity = changed.get("severity", level)
         yield {
             "alert": name,

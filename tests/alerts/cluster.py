@@ -44,6 +44,7 @@ class Cluster(Group):
             if node.database is Database.RUNNING:
                 sent = self._rate * TICK / len(primary)
                 self._add(node, "wsrep_replicated", sent)
+                self._add(node, "wsrep_received", self._rate * TICK)
                 self._add(node, "wsrep_local_commits", sent * (1 - self._failures))
                 self._add(node, "wsrep_local_cert_failures", sent * self._failures)
                 self._add(node, "wsrep_flow_control_paused_ns", self._paused * TICK * 1e9)
@@ -97,7 +98,7 @@ class Cluster(Group):
         """The pods are there again, with new addresses; the databases do not run yet."""
         for node in self.find(names):
             node.target = node.sidecar = True
-            node.born, node.largest = self.world.now, 0
+            self._begin(node)
             node.address = next(self._addresses)
         return self
 
@@ -110,7 +111,19 @@ class Cluster(Group):
     def starts_sidecar(self, *names: str) -> Self:
         """The sidecars are back."""
         for node in self.find(names):
-            node.sidecar, node.born, node.largest = True, self.world.now, 0
+            node.sidecar = True
+            self._begin(node)
+        return self
+
+    def _begin(self, node: Node) -> None:
+        """The sidecar has seen and done nothing yet."""
+        node.born, node.largest = self.world.now, 0
+        node.decisions.clear()
+
+    def crashes(self, name: str) -> Self:
+        """The mariadbd dies and is started again, in the same pod: it is back after a minute."""
+        self.kills(name)
+        self.world.later("30s", self._joins, name, 30)
         return self
 
     def is_restarted(self, each: str = "3m", *, order: Iterable[str] | None = None) -> Self:

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from alerts.clock import seconds
 from alerts.model import TICK, Database, Node, View, uuid_of
+from galera_exporter.bootstrap.reading import Action
 from galera_exporter.model import ZERO_UUID, NodeState
 
 SOME_TIME = "1m"
@@ -72,7 +73,7 @@ class Group:
 
     def is_found_inconsistent(self, name: str) -> Self:
         """The node voted against the others, and its sidecar has it stopped before anybody scrapes it."""
-        self[name].found_inconsistent += 1
+        self[name].decisions[Action.STOP_INCONSISTENT] += 1
         return self.stops(name)
 
     # Databases that start
@@ -81,6 +82,7 @@ class Group:
         """They catch up by an incremental transfer (IST): half of the time without SQL, then Joined, then Synced."""
         for node in self.find(names):
             node.database, node.wait = Database.STARTING, None
+            node.decisions[Action.JOIN] += 1
             half = f"{seconds(takes) // (2 * TICK) * TICK}s"
             self.world.later(half, self._member, node, NodeState.JOINED)
             self.world.later(takes, self._synced, node)
@@ -93,6 +95,7 @@ class Group:
         """It takes a full state transfer from ``donor``: no SQL for all that time, then Synced."""
         node = self[name]
         node.database, node.wait, node.marker = Database.TRANSFER, None, self.world.now
+        node.decisions[Action.JOIN_FRESH] += 1
         giver = self[donor] if donor else next(other for other in self.nodes if other.primary and not other.arbitrator)
         giver.donor = True
         view = giver.view
@@ -113,6 +116,7 @@ class Group:
         """The node starts as the first of a new Primary component; with ``uuid`` of a new history."""
         node = self[name]
         node.database, node.wait = Database.RUNNING, None
+        node.decisions[Action.START] += 1
         node.uuid = uuid or (node.uuid if node.uuid != ZERO_UUID else uuid_of(self.name))
         node.seqno = max(node.seqno, 0)
         View([node], primary=True, conf_id=1, uuid=node.uuid).enter()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from uuid import NAMESPACE_DNS, uuid5
 
 from galera_exporter.bootstrap.decisions import Wait
+from galera_exporter.bootstrap.reading import Action
 from galera_exporter.model import ZERO_UUID, NodeState
 
 TICK = 15
@@ -117,13 +119,13 @@ class Node:
     failing: set[str] = field(default_factory=set)
     """Collectors that fail."""
     counts: dict[str, float] = field(default_factory=dict)
-    """Counters of the server by variable; a start sets them back."""
+    """Counters of the server by variable, beyond those of a real one that has just started; a start ends them."""
 
     last_primary: float = 0
     """When it was part of a Primary component last."""
     epoch: int = 1
-    found_inconsistent: int = 0
-    """How often its sidecar had it stopped for that."""
+    decisions: Counter[Action] = field(default_factory=Counter)
+    """What its sidecar has carried out since it started."""
     wait: Wait | None = None
     largest: int = 0
     """The largest Primary size that this sidecar has seen."""

@@ -132,6 +132,7 @@ class Observer:
         self.cluster = cluster
         self.world = cluster.world
         self.alive = True
+        self.exists = True
         self.works = True
         self._labels = labels
         self.labelled = cluster.nodes[0].name
@@ -145,6 +146,11 @@ class Observer:
     def dies(self) -> Self:
         """Its process is gone; its pod is not."""
         self.alive = False
+        return self
+
+    def goes(self) -> Self:
+        """Its pod is gone, and its target with it."""
+        self.exists = False
         return self
 
     def labels(self, name: str) -> Self:
@@ -168,6 +174,8 @@ class Observer:
             "instance": "10.0.2.1:10105",
             **self._labels,
         }
+        if not self.exists:
+            return
         yield key("up", labels), float(self.alive)
         if not self.alive:
             return
@@ -183,24 +191,38 @@ class Observer:
 
 
 class KubeStateMetrics:
-    """The readiness of a cluster's pods, as kube-state-metrics has it."""
+    """What kube-state-metrics has of a cluster: the readiness of its pods, its StatefulSet, its namespace."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.alive = True
+        self.statefulset = cluster.name
+        self.others: set[str] = set()
+        """Pods beside those of the nodes; all of them are ready."""
+
+    def dies(self) -> None:
+        """It is gone, as is all that it told."""
+        self.alive = False
+
+    def uninstalled(self) -> None:
+        """The StatefulSet is gone; the namespace is not."""
+        self.statefulset = ""
 
     def tick(self) -> None:
         """Nothing of it counts time."""
 
     def page(self, _wanted: frozenset[str]) -> Iterator[tuple[Key, float]]:
         """Yield what Prometheus records at one scrape."""
+        if not self.alive:
+            return
+        labels = {"namespace": "galera", "job": "kube-state-metrics"}
+        yield key("kube_namespace_created", labels), 1.0
+        if self.statefulset:
+            yield key("kube_statefulset_created", {**labels, "statefulset": self.statefulset}), 1.0
+        pods = dict.fromkeys(self.others, True)
         for node in self.cluster.nodes:
-            ready = node.ready if node.ready_pod is None else node.ready_pod
             if node.target and not node.arbitrator:
-                for condition, holds in (("true", ready), ("false", not ready), ("unknown", False)):
-                    labels = {
-                        "namespace": "galera",
-                        "pod": node.name,
-                        "condition": condition,
-                        "job": "kube-state-metrics",
-                    }
-                    yield key("kube_pod_status_ready", labels), float(holds)
+                pods[node.name] = node.ready if node.ready_pod is None else node.ready_pod
+        for pod, ready in pods.items():
+            for condition, holds in (("true", ready), ("false", not ready), ("unknown", False)):
+                yield key("kube_pod_status_ready", {**labels, "pod": pod, "condition": condition}), float(holds)

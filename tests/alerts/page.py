@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alerts.model import Database, Node, uuid_of
-from galera_exporter.bootstrap.reading import Action, BootstrapReading, NodePhase
+from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
 from galera_exporter.errors import DatabaseReason
 from galera_exporter.mariadb.status import parse_status, parse_variables
 from galera_exporter.metrics import families
@@ -72,7 +72,7 @@ def status_of(node: Node) -> NodeSample:
         "wsrep_local_recv_queue": str(round(node.queue)),
         "wsrep_evs_repl_latency": latency,
         "wsrep_desync_count": str(int(node.desynced) + int(node.donor)),
-        **{name: str(round(value)) for name, value in node.counts.items()},
+        **{name: str(int(STATUS[name]) + round(value)) for name, value in node.counts.items()},
         **node.says,
     }
     return parse_status({**STATUS, **known}.items())
@@ -158,7 +158,7 @@ def bootstrap_of(node: Node, now: float) -> BootstrapReading:
         epoch=node.epoch,
         position=Position(node.uuid, node.seqno),
         wait=node.wait,
-        decisions={Action.STOP_INCONSISTENT: node.found_inconsistent},
+        decisions=node.decisions,
     )
 
 

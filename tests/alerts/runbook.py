@@ -216,7 +216,19 @@ class Call:
 _VERBS: Final[Mapping[str, Verb]] = {
     "get": Verb(
         frozenset(
-            "configmaps deployments endpointslices events networkpolicies nodes pod pods pvc pvc,pods".split()  # noqa: SIM905 -- a list of words
+            (
+                "configmaps",
+                "deployments",
+                "endpointslices",
+                "events",
+                "networkpolicies",
+                "nodes",
+                "pod",
+                "pods",
+                "pvc",
+                "pvc,pods",
+                "statefulsets",
+            )
         ),
         {
             "-o": r"wide|yaml|jsonpath=\{[.\w]+\}",

@@ -39,6 +39,11 @@ class Recorder:
         self._alive = seen
         self._ticks += 1
 
+    def miss(self) -> None:
+        """Let a moment pass in which nobody takes anything in; a series that goes now is not ended, then or later."""
+        self._alive = set()
+        self._ticks += 1
+
     def input_series(self) -> list[dict[str, str]]:
         """Return ``input_series`` of a promtool test."""
         return [

@@ -69,6 +69,7 @@ class Story:
         self._agenda: list[tuple[int, int, Callable[..., object], tuple[object, ...]]] = []
         self._order = count()
         self._wanted = names(rules)
+        self._away_until = 0
         self.every = 2 * TICK
 
     def cluster(self, size: int = 3, name: str = "db", *, expected: int | None = 0, etcd: bool = True) -> Cluster:
@@ -92,9 +93,15 @@ class Story:
         self._tellers.append(made)
         return made
 
-    def kube_state_metrics(self, cluster: Cluster) -> None:
-        """Have the readiness of a cluster's pods told by kube-state-metrics."""
-        self._tellers.append(KubeStateMetrics(cluster))
+    def kube_state_metrics(self, cluster: Cluster) -> KubeStateMetrics:
+        """Return the kube-state-metrics that knows a cluster's pods."""
+        made = KubeStateMetrics(cluster)
+        self._tellers.append(made)
+        return made
+
+    def loses_prometheus(self, duration: str) -> None:
+        """Nothing is scraped for so long, from the next scrape on; the rules are judged all the same."""
+        self._away_until = self.now + seconds(duration)
 
     def reach(self, when: str) -> None:
         """Let time pass until ``when``: what happens then is seen by the scrape of that moment.
@@ -163,7 +170,11 @@ class Story:
         raise AssertionError(f"there is no alert {alert.name} of severity {alert.severity}")
 
     def _scrape(self) -> None:
-        self._recorder.take(sample for teller in self._tellers for sample in teller.page(self._wanted))
+        samples = [sample for teller in self._tellers for sample in teller.page(self._wanted)]
+        if self.now < self._away_until:
+            self._recorder.miss()
+        else:
+            self._recorder.take(samples)
         for teller in self._tellers:
             teller.tick()
 

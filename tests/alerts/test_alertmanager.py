@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import threading
 import urllib.request
@@ -181,11 +182,18 @@ STORIES: Final = (
     Story(
         "one node died",
         [labels("GaleraNodeDown", pod=PODS[2]), labels("GaleraClusterNoFailureMargin", "critical")],
+        [labels("GaleraClusterDegraded"), labels("GaleraEtcdKeyStale", pod=PODS[2])],
+    ),
+    Story(
+        "one node died, and what watches its files fails",
         [
-            labels("GaleraClusterDegraded"),
-            labels("GaleraEtcdKeyStale", pod=PODS[2]),
-            labels("GaleraExporterCollectorFailing", pod=PODS[2], collector="status"),
+            labels("GaleraNodeDown", pod=PODS[2]),
+            labels("GaleraExporterCollectorFailing", pod=PODS[2], collector="datadir"),
         ],
+    ),
+    Story(
+        "a node that crashes again and again, and is away now",
+        [labels("GaleraNodeRestarting", pod=PODS[2]), labels("GaleraNodeDown", pod=PODS[2])],
     ),
     Story(
         "one node died, and another has troubles of its own",
@@ -395,6 +403,41 @@ def test_a_person_hears_the_cause_and_not_what_follows_from_it(
     silent = [alert for alert in story.muted if not muted[frozenset(renamed(alert, number).items())]]
     assert heard == [], "these should be heard, and are muted"
     assert silent == [], "these should be muted, and are heard"
+
+
+@pytest.mark.servers
+def test_what_the_page_on_alerts_silences_is_silent_and_mutes_as_before(site: Site) -> None:
+    page = (ALERTS.parent / "docs" / "alerts.md").read_text()
+    (command,) = re.findall(r"^(amtool silence add (?:.*\\\n)+.*)$", page, re.MULTILINE)
+    amtool(
+        *shlex.split(command.replace("\\\n", ""))[1:], f"--alertmanager.url={site.alertmanager.url}", "--author=test"
+    )
+    down, *others = (
+        {**labels(name, cluster="db-galera"), **more}
+        for name, more in (
+            ("GaleraNodeDown", {"pod": "db-galera-2"}),
+            ("GaleraClusterDegraded", {}),
+            ("GaleraClusterNoFailureMargin", {"severity": "critical"}),
+            ("GaleraDownNodeNeedsSst", {"pod": "db-galera-2"}),
+        )
+    )
+    elsewhere = labels("GaleraNodeDown", cluster="another", pod="db-galera-2")
+    site.post([{"labels": each} for each in (down, *others, elsewhere)])
+
+    def found() -> dict[str, Mapping[str, Any]]:
+        alerts = fetch_json(f"{site.alertmanager.url}/api/v2/alerts")
+        known = {json.dumps(alert["labels"], sort_keys=True): alert["status"] for alert in alerts}
+        return {name: known.get(name, {}) for name in map(named, (down, *others, elsewhere))}
+
+    def named(alert: Labels) -> str:
+        return json.dumps(alert, sort_keys=True)
+
+    def silenced(alert: Labels) -> bool:
+        return bool(found()[named(alert)].get("silencedBy"))
+
+    wait_until(lambda: all(map(silenced, (down, *others))), 20, "all four are silenced", [site.alertmanager.log])
+    assert not silenced(elsewhere)
+    assert found()[named(others[0])]["inhibitedBy"], "by an alert that is silenced itself"
 
 
 # --- texts

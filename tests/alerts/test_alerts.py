@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from alerts.cluster import Cluster
 from alerts.model import Database, uuid_of
 from alerts.promtool import RULES
 from alerts.story import Story, alerting, firing
@@ -44,11 +45,16 @@ def test_cluster_no_primary_fires_without_a_registry(story: Story) -> None:
     story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
 
 
-def test_cluster_no_primary_is_silent_while_the_cluster_starts_for_the_first_time(story: Story) -> None:
-    db = story.cluster(3)
+def never_started(db: Cluster) -> Cluster:
+    """Give the cluster empty volumes; no database runs."""
     for node in db.nodes:
         node.leave(in_order=False)
         node.epoch, node.uuid, node.seqno, node.stopped_at = 0, ZERO_UUID, -1, -1
+    return db
+
+
+def test_cluster_no_primary_is_silent_while_the_cluster_starts_for_the_first_time(story: Story) -> None:
+    db = never_started(story.cluster(3))
     db.at("15s").waits(Reason.NODES_STARTING)
     db.at("8m").begins("galera-0").sets(epoch=1)
     db.joins_by_sst("galera-1", takes="1m").at("9m").joins_by_sst("galera-2", takes="1m")
@@ -61,6 +67,28 @@ def test_cluster_no_primary_fires_where_no_sidecar_answers_and_nothing_is_known(
     story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
 
 
+def test_cluster_no_primary_fires_where_all_pods_are_gone_and_their_statefulset_is_not(story: Story) -> None:
+    db = story.cluster(3)
+    story.kube_state_metrics(db)
+    db.at("10m").deletes(*ALL)
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
+def test_cluster_no_primary_is_silent_where_the_cluster_was_uninstalled(story: Story) -> None:
+    db = story.cluster(3)
+    kubernetes = story.kube_state_metrics(db)
+    db.at("10m").deletes(*ALL)
+    kubernetes.uninstalled()
+    story.until("30m").is_silent()
+
+
+def test_cluster_no_primary_is_silent_where_only_scraping_is_broken(story: Story) -> None:
+    db = story.cluster(3)
+    story.kube_state_metrics(db)
+    db.at("10m").kills_sidecar(*ALL).sets(ready_pod=True)
+    story.until("16m").fires(*(firing("GaleraExporterDown", "warning", "15m", pod=pod) for pod in ALL))
+
+
 def test_cluster_no_primary_is_silent_where_one_sidecar_is_left(story: Story) -> None:
     db = story.cluster(3)
     db.at("10m").kills_sidecar("galera-0", "galera-1")
@@ -71,6 +99,14 @@ def test_split_brain_fires_where_two_sides_are_primary(story: Story) -> None:
     db = story.cluster(3)
     db.at("10m").is_cut(["galera-0", "galera-1"], ["galera-2"]).forces("galera-2")
     story.until("14m").fires(firing("GaleraSplitBrain", "critical", "12m"))
+
+
+def test_split_brain_is_silent_where_prometheus_and_a_node_were_evicted_together(story: Story) -> None:
+    db = story.cluster(3)
+    db.at("10m15s").deletes("galera-2")
+    story.loses_prometheus("1m15s")
+    db.at("15m").creates("galera-2").joins("galera-2")
+    story.until("25m").is_silent()
 
 
 def test_split_brain_is_silent_while_a_view_changes_between_two_scrapes(story: Story) -> None:
@@ -173,7 +209,47 @@ def test_cluster_needs_bootstrap_is_silent_while_a_recovery_is_in_progress(story
     story.until("30m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
 
 
+def test_cluster_needs_bootstrap_fires_where_a_first_start_lacks_a_member_for_long(story: Story) -> None:
+    db = story.cluster(3)
+    never_started(db).sets("galera-2", target=False)
+    db.waits(Reason.INITIAL_MEMBERS, "galera-0", "galera-1", for_nodes=("galera-2",))
+    story.until("38m").fires(
+        firing("GaleraClusterNoPrimary", "critical", "32m"), firing("GaleraClusterNeedsBootstrap", "critical", "35m")
+    )
+
+
+def test_cluster_needs_bootstrap_is_silent_where_the_last_pod_of_a_first_start_takes_its_time(story: Story) -> None:
+    db = story.cluster(3)
+    never_started(db).sets("galera-2", target=False)
+    db.waits(Reason.INITIAL_MEMBERS, "galera-0", "galera-1", for_nodes=("galera-2",))
+    db.at("20m").creates("galera-2")
+    db.at("21m").begins("galera-0").joins_by_sst("galera-1", takes="1m").at("22m").joins_by_sst("galera-2", takes="1m")
+    story.until("40m").is_silent()
+
+
 # Nodes
+
+
+@pytest.mark.parametrize(("every", "fires"), [(12, "34m30s"), (4, "18m30s")])
+def test_node_restarting_fires_where_a_node_crashes_and_always_comes_back(story: Story, every: int, fires: str) -> None:
+    db = story.cluster(3)
+    for minute in range(10, 70, every):
+        db.at(f"{minute}m").crashes("galera-2")
+    story.until("1h11m").fires(firing("GaleraNodeRestarting", "warning", fires, pod="galera-2"))
+
+
+def test_node_restarting_is_silent_in_two_rolling_restarts_of_nodes_that_keep_their_address(story: Story) -> None:
+    db = story.cluster(3)
+    for minute in range(10, 40, 5):
+        db.at(f"{minute}m").crashes(ALL[minute // 5 % 3])
+    story.until("1h").is_silent()
+
+
+def test_node_restarting_is_silent_in_many_rolling_restarts_of_pods(story: Story) -> None:
+    db = story.cluster(3)
+    for minute in (5, 19, 33, 47):
+        db.at(f"{minute}m").is_restarted("3m")
+    story.until("1h").is_silent()
 
 
 def test_node_down_fires_where_a_database_hangs(story: Story) -> None:
@@ -561,6 +637,19 @@ def test_ready_pod_not_primary_is_silent_where_the_pod_is_not_ready(story: Story
 def test_observer_down_fires_where_it_does_not_answer(story: Story) -> None:
     story.observer(story.cluster(3)).at("10m").dies()
     story.until("21m").fires(firing("GaleraObserverDown", "warning", "20m"))
+
+
+def test_observer_down_fires_where_its_pod_finds_no_machine(story: Story) -> None:
+    story.observer(story.cluster(3)).at("10m").goes()
+    story.until("21m").fires(firing("GaleraObserverDown", "warning", "20m"))
+
+
+def test_observer_down_is_silent_where_the_nodes_are_gone_too(story: Story) -> None:
+    db = story.cluster(3)
+    observer = story.observer(db)
+    db.at("10m").deletes(*ALL)
+    observer.goes()
+    story.until("21m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
 
 
 def test_observer_down_is_silent_where_there_is_none(story: Story) -> None:

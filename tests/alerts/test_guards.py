@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alerts.model import Database, uuid_of
 from alerts.story import Story, firing
+from galera_exporter.bootstrap.reading import Action
 from galera_exporter.bootstrap.state import Reason
 from galera_exporter.model import ZERO_UUID, NodeState
 
@@ -48,6 +49,24 @@ def test_kubernetes_knows_the_new_scale_before_the_sidecars_do(story: Story) -> 
     story.until("40m").is_silent()
 
 
+def test_the_last_word_of_a_pod_that_went_with_prometheus_contradicts_nobody(story: Story) -> None:
+    # galera-0 said "two" while galera-2 was away; then it, and Prometheus, were evicted.
+    db = story.cluster(3)
+    db.at("9m").deletes("galera-2")
+    db.at("10m15s").deletes("galera-0")
+    story.loses_prometheus("1m15s")
+    db.at("10m30s").creates("galera-0", "galera-2").joins("galera-2", takes="30s").joins("galera-0", takes="45s")
+    story.until("20m").is_silent()
+
+
+def test_the_history_of_a_cluster_that_was_made_anew_without_prometheus_is_none_of_the_new_one(story: Story) -> None:
+    db = story.cluster(1)
+    db.at("10m15s").deletes("galera-0")
+    story.loses_prometheus("1m15s")
+    db.at("10m30s").creates("galera-0").begins("galera-0", uuid=uuid_of("another"))
+    story.until("20m").is_silent()
+
+
 # The cluster
 
 
@@ -87,6 +106,45 @@ def test_a_cluster_that_was_scaled_to_zero_is_not_missed(story: Story) -> None:
     story.until("30m").is_silent()
 
 
+def test_where_kube_state_metrics_is_gone_with_the_machines_nobody_says_that_it_was_uninstalled(story: Story) -> None:
+    db = story.cluster(3)
+    kubernetes = story.kube_state_metrics(db)
+    db.at("10m").deletes(*ALL)
+    kubernetes.dies()
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
+def test_a_cluster_that_never_was_a_statefulset_was_not_uninstalled(story: Story) -> None:
+    db = story.cluster(3)
+    story.kube_state_metrics(db).statefulset = "another"
+    db.at("10m").deletes(*ALL)
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
+def test_the_observer_says_that_a_pod_serves_that_cannot_be_scraped(story: Story) -> None:
+    db = story.cluster(3)
+    story.observer(db)
+    db.at("10m").kills_sidecar("galera-0", "galera-1").kills("galera-2").sets("galera-0", ready_pod=True)
+    story.until("14m").is_silent()
+
+
+def test_a_pod_that_cannot_be_scraped_and_is_not_ready_does_not_serve(story: Story) -> None:
+    db = story.cluster(3)
+    story.observer(db)
+    story.kube_state_metrics(db)
+    db.at("10m").loses_machine(*ALL)
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
+def test_a_member_of_etcd_that_is_ready_and_cannot_be_scraped_serves_no_sql(story: Story) -> None:
+    db = story.cluster(3)
+    etcd = story.etcd(db)
+    story.kube_state_metrics(db).others.add("etcd-0")
+    db.at("10m").kills(*ALL)
+    etcd.hides(0)
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
 def test_a_prometheus_that_began_after_the_crash_sees_that_there_are_data(story: Story) -> None:
     story.cluster(3).kills(*ALL)
     story.until("5m").fires(firing("GaleraClusterNoPrimary", "critical", "2m"))
@@ -111,6 +169,20 @@ def test_without_the_protocol_nobody_is_safe_to_bootstrap_after_a_crash(story: S
 def test_without_the_protocol_who_stopped_last_is_safe_to_bootstrap(story: Story) -> None:
     story.cluster(3, etcd=False).at("10m").stops(*ALL)
     story.until("17m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
+
+
+def test_with_the_protocol_the_marker_of_a_transfer_that_was_cut_off_is_no_recovery(story: Story) -> None:
+    db = story.cluster(3)
+    db.at("10m").kills(*ALL).sets("galera-2", marker=600.0).waits(Reason.MISSING, for_nodes=("galera-2",))
+    story.until("17m").fires(
+        firing("GaleraClusterNoPrimary", "critical", "12m"), firing("GaleraClusterNeedsBootstrap", "critical", "15m")
+    )
+
+
+def test_of_a_wait_that_passes_by_itself_no_person_is_told_in_an_old_cluster_either(story: Story) -> None:
+    db = story.cluster(3)
+    db.at("35m").kills(*ALL).waits(Reason.REPORTING)
+    story.until("42m").fires(firing("GaleraClusterNoPrimary", "critical", "37m"))
 
 
 def test_without_the_protocol_a_transfer_under_way_is_a_recovery(story: Story) -> None:
@@ -167,6 +239,28 @@ def test_a_transfer_without_etcd_is_a_transfer(story: Story) -> None:
     db.at("10m").kills("galera-2")
     db.at("11m").loses_etcd().joins_by_sst("galera-2", takes="1h")
     story.until("18m").fires(firing("GaleraRegistryUnavailable", "warning", "13m"))
+
+
+def test_in_an_idle_cluster_the_sidecar_knows_that_a_node_restarts(story: Story) -> None:
+    db = story.cluster(3).writes(0)
+    for minute in (10, 22, 34):
+        db.at(f"{minute}m").crashes("galera-2")
+    story.until("40m").fires(firing("GaleraNodeRestarting", "warning", "34m30s", pod="galera-2"))
+
+
+def test_without_the_protocol_the_servers_counters_know_that_a_node_restarts(story: Story) -> None:
+    db = story.cluster(3, etcd=False)
+    for minute in (10, 22, 34):
+        db.at(f"{minute}m").crashes("galera-2")
+    story.until("40m").fires(firing("GaleraNodeRestarting", "warning", "35m", pod="galera-2"))
+
+
+def test_a_node_that_is_elected_and_resigns_again_and_again_does_not_restart(story: Story) -> None:
+    db = story.cluster(3)
+    db.at("10m").kills(*ALL).waits(Reason.REPORTING)
+    for minute in (11, 12, 13):
+        db.at(f"{minute}m")["galera-0"].decisions[Action.RESIGN] += 1
+    story.until("14m").fires(firing("GaleraClusterNoPrimary", "critical", "12m"))
 
 
 def test_the_text_alone_says_that_a_node_is_inconsistent(story: Story) -> None:
@@ -312,6 +406,14 @@ def test_kube_state_metrics_says_that_a_pod_is_ready(story: Story) -> None:
     story.kube_state_metrics(db)
     db.at("10m").is_cut(["galera-0", "galera-1"], ["galera-2"]).sets("galera-2", ready_pod=True)
     story.until("11m30s").fires(firing("GaleraReadyPodNotPrimary", "critical", "11m", pod="galera-2"))
+
+
+def test_a_pod_of_the_same_name_in_another_cluster_says_nothing_of_this_one(story: Story) -> None:
+    well, db = story.cluster(3, "well"), story.cluster(3)
+    story.observer(well)
+    story.observer(db)
+    db.at("10m").is_cut(["galera-0", "galera-1"], ["galera-2"])
+    story.until("11m30s").is_silent()
 
 
 def test_kube_state_metrics_says_that_a_pod_is_not_ready(story: Story) -> None:

@@ -67,6 +67,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         runbookUrl="https://wiki.example.com/runbooks/",
         dashboardUrl="https://grafana.example.com/",
     ),
+    "another label for the cluster, and none for the namespace": under({}, clusterLabels=["site", "galera_cluster"]),
     "one label for the cluster": under(
         {}, clusterLabels=["galera_cluster"], dashboardUrl="https://grafana.example.com"
     ),
@@ -221,6 +222,21 @@ def test_the_labels_of_the_cluster_are_replaced_everywhere() -> None:
     assert "by (namespace, galera_cluster" not in text
     assert "on (namespace, galera_cluster" not in text
     assert "by (cluster, namespace, galera_cluster, pod)" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "kube"),
+    [
+        ("nothing", "namespace"),
+        ("labels and links", "cluster, namespace"),
+        ("another label for the cluster, and none for the namespace", "site, namespace"),
+        ("one label for the cluster", "namespace"),
+    ],
+)
+def test_what_kube_state_metrics_tells_is_joined_by_the_labels_that_it_has(values: str, kube: str) -> None:
+    text = render.dumped({"groups": render.groups(CHANGED[values])})
+    assert text.count(f"on ({kube}, pod) kube_pod_status_ready") == 2
+    assert f"on ({kube}) kube_namespace_created" in text
 
 
 def test_links_are_made_of_their_bases() -> None:

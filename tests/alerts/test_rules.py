@@ -29,8 +29,10 @@ DASHBOARDS = {"galera-clusters", "galera-cluster", "galera-node", "galera-regist
 ELSEWHERE: dict[str, frozenset[str]] = {
     # Prometheus' own: whether the scrape succeeded.
     "up": frozenset(),
-    # kube-state-metrics': whether Kubernetes takes a pod for ready.
+    # kube-state-metrics': whether Kubernetes takes a pod for ready, and what there is.
     "kube_pod_status_ready": frozenset({"condition"}),
+    "kube_statefulset_created": frozenset({"statefulset"}),
+    "kube_namespace_created": frozenset(),
     # The observer's (one Deployment a cluster), which docs/metrics.md will have when it is built.
     "galera_observer_up": frozenset(),
     "galera_observer_primary": frozenset(),
@@ -135,7 +137,7 @@ def test_a_source_uses_each_parameter_and_no_other(name: str) -> None:
     for level, parameters in source["levels"].items():
         texts = [parameters.get("expr", source["expr"]), *(source[part] for part in TEXTS)]
         used = set(re.findall(r"\$\{(\w+)\}", " ".join(texts)))
-        assert used <= {*parameters, "cluster"}, level
+        assert used <= {*parameters, "cluster", "kube"}, level
         assert parameters.keys() - {"for", "expr"} <= used, level
 
 
@@ -154,10 +156,10 @@ def test_texts_name_only_labels_that_the_alert_has(name: str) -> None:
 def test_an_expression_groups_by_the_labels_of_the_cluster_and_joins_on_pod(name: str) -> None:
     text = re.sub(r"#.*", "", EXPRESSIONS[name])
     lists = re.findall(r"\b(?:by|on) \(([^)]*)\)", text)
-    pods = [labels for labels in lists if labels != "namespace, pod"]  # of kube-state-metrics, which knows no cluster
-    assert all(labels.startswith("${cluster}") for labels in pods), pods
+    assert all(labels.startswith(("${cluster}", "${kube}")) for labels in lists), lists
     assert not re.search(r"\b(instance|job|without|ignoring)\b", text)
-    labels = {label for each in lists for label in each.replace("${cluster}", "namespace, galera_cluster").split(", ")}
+    text = ", ".join(lists).replace("${cluster}", "namespace, galera_cluster").replace("${kube}", "namespace")
+    labels = set(text.split(", ")) - {""}
     known = frozenset().union(TARGET, OWN, *ELSEWHERE.values(), *(labels for labels, _ in documented().values()))
     assert labels <= known
 
@@ -218,10 +220,16 @@ def test_a_series_is_recorded_before_a_rule_of_the_same_round_needs_it() -> None
         known.add(row["record"])
 
 
+def test_kubernetes_own_metrics_are_joined_by_the_labels_that_they_have() -> None:
+    for name, expression in EXPRESSIONS.items():
+        for grouping in re.findall(r"\bon \(([^()]*)\) kube_\w+", bare(expression.replace("${kube}", "kube"))):
+            assert grouping.split(", ")[0] == "kube", name
+
+
 def test_needs_bootstrap_speaks_of_all_reasons_that_a_person_must_resolve() -> None:
-    reasons = re.search(r'reason=~"([^"]*)"', SOURCES["GaleraClusterNeedsBootstrap"]["expr"])
-    assert reasons is not None
-    assert set(reasons[1].split("|")) == {reason for reason, words in WORDS.items() if not words.passes}
+    found = re.findall(r'reason=~?"([^"]*)"', SOURCES["GaleraClusterNeedsBootstrap"]["expr"])
+    reasons = [reason for each in found for reason in each.split("|")]
+    assert sorted(reasons) == sorted(reason for reason, words in WORDS.items() if not words.passes)
 
 
 @pytest.mark.parametrize("kind", ["debian", "current"])

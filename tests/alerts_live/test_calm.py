@@ -21,6 +21,8 @@ from lab.sidecar import environment
 
 FROM_ELSEWHERE: Final = {
     "kube_pod_status_ready": "kube-state-metrics'",
+    "kube_statefulset_created": "kube-state-metrics'",
+    "kube_namespace_created": "kube-state-metrics'",
     "galera_observer_up": "the observer's, which is a Deployment of its own",
     "galera_observer_primary": "the observer's",
     "galera_kube_pod_ready": "the observer's, from the API of Kubernetes",

@@ -28,6 +28,8 @@ LONGER: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "GaleraExporterDown": {"warning": {"for": "12s"}},
     # All views of a rolling restart, which takes more than 15 s.
     "GaleraClusterMembershipFlapping": {"warning": {"window": "45s"}},
+    # The faults here come one soon after the other: three restarts of a node in a minute are no loop.
+    "GaleraNodeRestarting": {"warning": {"window": "15s"}},
     # A heartbeat is every TTL / 3.
     "GaleraRegistryNodeMissing": {"warning": {"for": "5s"}},
     # The rate is over five minutes, which no value shortens: a pause of 3 s or 6 s in them counts, not 30 s or 150 s.

@@ -59,12 +59,16 @@ The alert sources to rules, as alerts/render.py does it; a test of the project c
 {{- $settings := .Values.metrics.prometheusRule -}}
 {{- $at := "metrics.prometheusRule.rules" -}}
 {{- $overrides := $settings.rules | default dict -}}
-{{- $cluster := join ", " $settings.clusterLabels -}}
+{{- $kube := without $settings.clusterLabels "galera_cluster" -}}
+{{- if not (has "namespace" $kube) -}}{{/* pods of the same name in two namespaces are two */}}
+{{- $kube = append $kube "namespace" -}}
+{{- end -}}
+{{- $groupings := dict "cluster" (join ", " $settings.clusterLabels) "kube" (join ", " $kube) -}}
 {{- $rules := dict -}}
 {{- $recorded := list -}}
 {{- range .Files.Get "files/alerts/recording.yaml" | fromYamlArray -}}
 {{- $text := printf "# %s\n%s" .comment .expr -}}
-{{- $expr := include "galera.alerts.replaced" (dict "text" $text "values" (dict "cluster" $cluster)) -}}
+{{- $expr := include "galera.alerts.replaced" (dict "text" $text "values" $groupings) -}}
 {{- $recorded = append $recorded (dict "record" .record "expr" $expr) -}}
 {{- end -}}
 {{- $_ := set $rules "galera-recording" $recorded -}}
@@ -86,8 +90,8 @@ The alert sources to rules, as alerts/render.py does it; a test of the project c
 {{- $parameters := omit $defaults "expr" -}}
 {{- include "galera.alerts.oneOf" (dict "found" $changes "possible" (concat (list "enabled" "severity") (keys $parameters | sortAlpha)) "at" $there) -}}
 {{- include "galera.alerts.kinds" (dict "found" $changes "defaults" $parameters "at" $there) -}}
-{{- $chosen := dict "cluster" $cluster -}}
-{{- range $part := list $parameters $changes -}}{{/* not merge: it takes 0 for nothing */}}
+{{- $chosen := dict -}}
+{{- range $part := list $groupings $parameters $changes -}}{{/* not merge: it takes 0 for nothing */}}
 {{- range $key, $value := $part -}}
 {{- $_ := set $chosen $key $value -}}
 {{- end -}}

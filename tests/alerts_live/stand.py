@@ -210,7 +210,17 @@ class Fault:
         return f"{self.title}: {_differences({'told': (expected, self._heard())})}"
 
     def _heard(self) -> set[tuple[str, str, Alert]]:
-        return {(each.channel, each.status, each.alert) for each in self.stand.inbox.heard(self.began)}
+        """Return what was told, without what was only said again.
+
+        Prometheus sends what is resolved for a quarter of an hour: a message on another alert of the same group may
+        mention it once more.
+        """
+        before = {
+            (each.channel, each.status, each.alert) for each in self.stand.inbox.heard() if each.moment < self.began
+        }
+        told = {(each.channel, each.status, each.alert) for each in self.stand.inbox.heard(self.began)}
+        again = {each for each in told & before if each[1] == RESOLVED and (each[0], FIRING, each[2]) not in told}
+        return told - again
 
     def _expected(self, status: str) -> set[tuple[str, str, Alert]]:
         return {

@@ -137,6 +137,8 @@ imagePullSecrets:
 {{- end -}}
 {{- if .Values.tls.enabled -}}
 {{- $_ := set $client "tls" (include "galera.tls.secret" .) -}}
+{{- /* With users, etcd refuses a certificate that has a common name; without, it asks for one. */ -}}
+{{- $_ := set $client "certificate" (not .Values.etcd.auth.enabled) -}}
 {{- end -}}
 {{- else -}}
 {{- $external := .Values.etcd.external -}}
@@ -294,7 +296,7 @@ priorityClassName: {{ . | quote }}
 
 {{/* Mounts of both containers of an etcd pod. */}}
 {{- define "galera.etcd.mounts" -}}
-- {name: data, mountPath: /var/lib/etcd}
+- {name: data, mountPath: /var/lib/etcd, subPath: etcd}
 - {name: config, mountPath: /run/etcd}
 {{- if .Values.tls.enabled }}
 - {name: tls, mountPath: /etc/etcd/tls, readOnly: true}

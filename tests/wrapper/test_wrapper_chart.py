@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -132,22 +133,27 @@ def test_a_server_that_answers_lives_and_one_that_answered_before_and_is_frozen_
 def test_a_server_that_takes_no_more_connections_lives(running: Decider) -> None:
     node = running.node
     node.sql("SET GLOBAL max_connections = 10")
-    held = []
-    try:
-        with pytest.raises(pymysql.OperationalError, match="Too many connections"):
+    with contextlib.ExitStack() as held:
+
+        def connect_again_and_again() -> None:
             for _ in range(20):
-                held.append(node.connect())
+                held.enter_context(contextlib.closing(node.connect()))
+
+        with pytest.raises(pymysql.OperationalError, match="Too many connections"):
+            connect_again_and_again()
         assert Probe(node)() == 0
-    finally:
-        for connection in held:
-            connection.close()
 
 
 def test_a_server_that_lost_its_primary_component_lives(running: Decider) -> None:
     node = running.node
-    node.sql("SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1'")
-    wait_until(lambda: node.status()["wsrep_cluster_status"] != "Primary", 40, "it is not Primary", [node.log])
-    assert Probe(node)() == 0
+    alone = "SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1'"  # which waits for half a minute
+    command = ["mariadb", "--no-defaults", f"--socket={node.socket}", "--execute", alone]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
+        try:
+            wait_until(lambda: node.status()["wsrep_cluster_status"] != "Primary", 20, "it is not Primary", [node.log])
+            assert Probe(node)() == 0
+        finally:
+            client.kill()
 
 
 def test_a_server_that_was_killed_does_not_live_until_the_wrapper_has_said_what_it_does_next(running: Decider) -> None:

@@ -150,7 +150,9 @@ def test_a_server_that_lost_its_primary_component_lives(running: Decider) -> Non
     command = ["mariadb", "--no-defaults", f"--socket={node.socket}", "--execute", alone]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
         try:
-            wait_until(lambda: node.status()["wsrep_cluster_status"] != "Primary", 20, "it is not Primary", [node.log])
+            wait_until(
+                lambda: node.status().get("wsrep_cluster_status", "Primary") != "Primary", 20, "lost", [node.log]
+            )
             assert Probe(node)() == 0
         finally:
             client.kill()

@@ -197,4 +197,4 @@ def test_with_tls_nothing_is_asked_in_the_clear(name: str, tmp_path: Path) -> No
                 assert get.get("scheme", "HTTP") == ("HTTPS" if get and container.name != "etcd" else "HTTP")
     options = release.pod("galera").container("mariadb").env["GALERA_PROVIDER_OPTIONS"]
     assert "socket.ssl=yes" in options
-    assert "encrypt = 3" in release.config("my.cnf")
+    assert "encrypt = 4" in release.config("my.cnf")

@@ -7,6 +7,7 @@ rotated) and its requests. The classes for every kind of object would double the
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from galera_exporter.observer.pods import LABEL, PRIMARY, Pod, Workload, read_po
 from galera_exporter.registry.transport import TIMED_OUT, TIMED_POOLS, reason_in_words
 from galera_exporter.settings import ObserverSettings
 
-TIMEOUT: Final = 3.0
+TIMEOUT: Final = 5.0
 """Seconds for one request, from the connection to the last byte of the answer."""
 MAX_ANSWER: Final = 8 * 1024 * 1024
 """Bytes; a pod takes about 10 KiB."""
@@ -46,6 +47,8 @@ class Kubernetes:
         """Raises ConfigError where it is not known how to reach the API."""
         self._statefulset = settings.statefulset
         self._namespace = namespace
+        self.failures: Counter[KubernetesReason] = Counter(dict.fromkeys(KubernetesReason, 0))
+        """Requests that failed. Any thread may read it."""
         self._client = ApiClient(_configuration(settings))
         self._client.rest_client.pool_manager.pool_classes_by_scheme = TIMED_POOLS
 
@@ -54,7 +57,7 @@ class Kubernetes:
         self._client.close()  # type: ignore[no-untyped-call]  # it has no types
 
     def workload(self) -> Workload:
-        """Return the StatefulSet."""
+        """Return the StatefulSet; NOT_FOUND where there is none."""
         path = "/apis/apps/v1/namespaces/{namespace}/statefulsets/{name}"
         found = read_workload(self._call("GET", path, {"name": self._statefulset}))
         if found is None:
@@ -100,6 +103,16 @@ class Kubernetes:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> object:
+        try:
+            return _checked(*self._ask(method, path, parts or {}, query or {}, body))
+        except KubernetesError as error:
+            self.failures[error.reason] += 1
+            raise
+
+    def _ask(
+        self, method: str, path: str, parts: Mapping[str, str], query: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> tuple[int, bytes]:
+        """Return the status and the content of the answer."""
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = _MERGE if method == "PATCH" else "application/json"
@@ -107,21 +120,20 @@ class Kubernetes:
             request = self._client.param_serialize(
                 method,
                 path,
-                path_params={"namespace": self._namespace, **(parts or {})},
-                query_params=list((query or {}).items()),
+                path_params={"namespace": self._namespace, **parts},
+                query_params=list(query.items()),
                 header_params=headers,
                 body=body,
                 auth_settings=["BearerToken"],
             )
             response = self._client.call_api(*request, _request_timeout=TIMEOUT).response
-            content = _content(response)
+            return response.status, _content(response)
         except ApiException as error:  # of the client itself: it could not trust the server's certificate
             raise KubernetesError(KubernetesReason.UNREACHABLE, str(error.reason).replace("\n", ": ")) from None
         except (urllib3.exceptions.HTTPError, OSError, ConfigException) as error:
             words = reason_in_words(error)
             reason = KubernetesReason.TIMEOUT if words == TIMED_OUT else KubernetesReason.UNREACHABLE
             raise KubernetesError(reason, words) from None
-        return _checked(response.status, content)
 
 
 def _content(response: Any) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -139,6 +138,7 @@ class FakeApi:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeApi
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one segment an answer: in two, the second would wait for the client's delayed acknowledgement
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -204,7 +204,10 @@ class _Handler(BaseHTTPRequestHandler):
         pod = self.fake.pods.get(name)
         if pod is None:
             return _status(404, f"pods {name} not found")
-        if body["metadata"].get("resourceVersion", pod["metadata"]["resourceVersion"]) != pod["metadata"]["resourceVersion"]:
+        if (
+            body["metadata"].get("resourceVersion", pod["metadata"]["resourceVersion"])
+            != pod["metadata"]["resourceVersion"]
+        ):
             return _status(409, "the object has been modified")
         for key, value in body["metadata"]["labels"].items():
             if value is None:
@@ -217,13 +220,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _status(code: int, message: str) -> tuple[int, Object]:
     return code, {"kind": "Status", "status": "Failure", "message": message, "code": code}
-
-
-if __name__ == "__main__":
-    api = FakeApi()
-    api.start(18080)
-    for i in range(3):
-        api.pod(f"{STATEFULSET}-{i}")
-    print(api.kubeconfig(Path("/tmp")))
-    while True:
-        time.sleep(1)

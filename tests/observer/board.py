@@ -21,6 +21,7 @@ from galera_exporter.bootstrap.state import (
 from galera_exporter.bootstrap.store import snapshot_of
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import ClusterStatus, NodeRecord, NodeState, Position, PositionSource
+from galera_exporter.observer.pods import Pod
 from galera_exporter.observer.standing import Registered, registered
 from galera_exporter.registry import records
 from galera_exporter.registry.keyvalue import Pair, Range
@@ -30,6 +31,14 @@ PREFIX = "/galera/v1/galera/db-galera/"
 UUID = "11111111-1111-1111-1111-111111111111"
 RUNS = tuple(f"a3d1e7c2-0f3b-11f1-9c1d-4b4f3f5b6a0{number}" for number in range(3))
 NODES = tuple(f"db-galera-{number}" for number in range(3))
+
+
+def pod(number: int, **fields: Any) -> Pod:
+    """A pod that is well and has no label."""
+    plain = Pod(
+        NODES[number], f"uid-{number}", "1", number, ready=True, terminating=False, running=True, labelled=False
+    )
+    return replace(plain, **fields)
 
 
 def record(node: str, **fields: Any) -> NodeRecord:
@@ -117,8 +126,8 @@ class Board:
         for node in nodes:
             self.drop(f"live/{node}", f"primary/{node}", f"report/{node}")
 
-    def elects(self, newest: Epoch, phase: Phase = Phase.PRIMARY, token: str = "token") -> None:
-        self.put("bootstrap", encode(Bootstrap(phase, newest, token)))
+    def elects(self, newest: Epoch, phase: Phase = Phase.PRIMARY, wrote: str = "t1") -> None:
+        self.put("bootstrap", encode(Bootstrap(phase, newest, wrote)))
         self.put(f"history/{newest.number}", encode(newest))
 
     def reports(self, *found: Report) -> None:

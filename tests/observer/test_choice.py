@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from board import NODES, Board, epoch, record
+from board import NODES, Board, epoch, pod, record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,13 +17,6 @@ from galera_exporter.observer.choice import choose, step
 from galera_exporter.observer.pods import Pod
 from galera_exporter.observer.standing import Fitness, Registered, standing
 from galera_exporter.registry.records import encode
-
-
-def pod(number: int, **fields: object) -> Pod:
-    plain = Pod(
-        NODES[number], f"uid-{number}", "1", number, ready=True, terminating=False, running=True, labelled=False
-    )
-    return replace(plain, **fields)
 
 
 def trio(labelled: int | None = None) -> list[Pod]:
@@ -236,8 +229,10 @@ registries = st.none() | st.builds(
 
 @given(pods_strategy, registries, st.booleans())
 def test_nobody_is_given_the_label_while_another_has_it(
-    pods: list[Pod], registry: Registered | None, blind: bool
-) -> None:  # noqa: FBT001 - drawn
+    pods: list[Pod],
+    registry: Registered | None,
+    blind: bool,  # noqa: FBT001 - drawn
+) -> None:
     what = step(pods, choose(pods, registry, blind=blind))
     assert what.add is None or not any(each.labelled for each in pods)
     assert what.add is None or what.remove == ()
@@ -260,8 +255,10 @@ def test_two_steps_lead_to_what_was_chosen_and_then_nothing_moves(
 
 @given(pods_strategy, registries, st.booleans())
 def test_whoever_is_chosen_is_fit_and_nobody_is_fitter(
-    pods: list[Pod], registry: Registered | None, blind: bool
-) -> None:  # noqa: FBT001 - drawn
+    pods: list[Pod],
+    registry: Registered | None,
+    blind: bool,  # noqa: FBT001 - drawn
+) -> None:
     found = choose(pods, registry, blind=blind)
     fitness = {each.uid: standing(each, registry).fitness for each in pods}
     if found is None:
@@ -291,8 +288,10 @@ def test_a_pod_that_has_the_label_alone_keeps_it_while_nobody_is_fitter(
 
 @given(pods_strategy, registries, st.booleans())
 def test_without_a_primary_component_nobody_takes_writes(
-    pods: list[Pod], registry: Registered | None, blind: bool
-) -> None:  # noqa: FBT001 - drawn
+    pods: list[Pod],
+    registry: Registered | None,
+    blind: bool,  # noqa: FBT001 - drawn
+) -> None:
     if registry is not None and registry.primary is False:
         assert choose(pods, registry, blind=blind) is None
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from board import NODES, RUNS, epoch, report
-from conftest import Watch
+from watching import Watch
 
 from galera_exporter.bootstrap.state import Activity, Phase, Reason
 from galera_exporter.errors import ConfigError, KubernetesReason, RegistryReason

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from board import NODES, RUNS, Board, epoch, record, report
+from board import NODES, RUNS, Board, epoch, pod, record, report
 from hypothesis import given
 from hypothesis import strategies as st
-from test_choice import pod
 
 from galera_exporter.bootstrap.state import Activity, Held, Mode, Order, Phase, Purpose, Reason, Rule
 from galera_exporter.bootstrap.words import WORDS
@@ -212,14 +211,12 @@ def test_a_pod_that_is_not_running_yet_waits_for_something_else_than_etcd() -> N
 def test_the_same_story_gives_the_same_keys_to_two_observers(story: Story) -> None:
     other = Story()
     other.board = story.board
-    keys = []
     for each in (story, other):
         each.board.elects(epoch(1))
         each.look()
     story.board.elects(epoch(2, confirmed=False), Phase.ELECTED, "t2")
     story.board.reports(report(NODES[0], activity=Activity.STARTING))
-    for each in (story, other):
-        keys.append([notice.key for notice in each.look(5.0)])
+    keys = [[notice.key for notice in each.look(5.0)] for each in (story, other)]
     assert keys[0] == keys[1]
     assert len(set(keys[0])) == 2
 

@@ -87,30 +87,13 @@ def test_a_statefulset_that_names_no_number_has_one_pod_and_one_that_selects_not
     assert read_workload({"spec": {"replicas": "3", "selector": {"matchLabels": {"a": "1"}}}}) is None
 
 
+NAMES = (
+    *("kind", "items", "metadata", "status", "spec", "name", "uid", "resourceVersion", "labels", "conditions", "type"),
+    *("selector", "matchLabels", "matchExpressions", "key", "operator", "values", "replicas"),
+)
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "kind",
-                    "items",
-                    "metadata",
-                    "status",
-                    "spec",
-                    "name",
-                    "uid",
-                    "resourceVersion",
-                    "labels",
-                    "conditions",
-                ]
-                + ["type", "selector", "matchLabels", "matchExpressions", "key", "operator", "values", "replicas"]
-            ),
-            inner,
-            max_size=5,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
     max_leaves=20,
 )
 

@@ -1,4 +1,4 @@
-"""Two observers at once, as while their Deployment is updated: every order of their reads and patches, drawn by hypothesis.
+"""Two observers at once, as while their Deployment is updated: hypothesis draws the order of their requests.
 
 The API is a model: pods with versions, and patches that are refused where the version is not the one that was read.
 An observer is what ``Keeper`` does with it, one request at a time: read, and if there is something to do, read again,
@@ -92,7 +92,7 @@ def happens(world: World, observers: list[Iterator[None]], event: tuple[object, 
             world.sights[number] = serving()
 
 
-def settle(world: World, observers: list[Iterator[None]], order: list[int]) -> None:
+def settle(observers: list[Iterator[None]], order: list[int]) -> None:
     """Let both have their turns while nothing else happens."""
     for number in order:
         next(observers[number])
@@ -110,10 +110,10 @@ def test_whatever_happened_both_come_to_one_label_and_leave_it_there(
     world.sights = [serving(), serving()]
     for node in NODES:
         world.set(node, ready=True)
-    settle(world, observers, [*order, *([0, 1] * 8)])
+    settle(observers, [*order, *([0, 1] * 8)])
     assert len(world.labelled) == 1
     before = world.changes
-    settle(world, observers, [0, 1, 1, 0] * 4)
+    settle(observers, [0, 1, 1, 0] * 4)
     assert world.changes == before
 
 

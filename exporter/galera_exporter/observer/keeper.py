@@ -183,7 +183,7 @@ class Keeper:
         sight = self._registry.sight()
         seen = None if sight is None else registered(sight.view, sight.snapshot)
         now = self._clock()
-        if seen is not None and seen.nodes:
+        if seen is not None and (seen.nodes or seen.reporting):
             self._heard_at = now
         with self._lock:
             self._sight, self._seen = sight, seen

@@ -49,8 +49,9 @@ alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yam
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml
+	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes -c requirements.lock -o requirements-image.lock pyproject.toml
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes --group dev \
-	  -c requirements.lock -o requirements-dev.lock pyproject.toml
+	  -c requirements-image.lock -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what was built
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

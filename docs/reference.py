@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from galera_exporter.errors import DatabaseReason, RegistryReason
+from galera_exporter.errors import DatabaseReason, KubernetesReason, RegistryReason
 from galera_exporter.metrics import catalog
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.metric import Metric
 from galera_exporter.metrics.wsrep import STATUS
-from galera_exporter.options import OPTIONS
+from galera_exporter.options import OPTIONS, User
 
 HERE = Path(__file__).parent
 
@@ -39,7 +39,8 @@ This page is made from the table of options in the code by `make docs`; a test f
 A flag wins over the environment variable, that over the file (`--config FILE` or `$GALERA_EXPORTER_CONFIG`, TOML), and the file over the default.
 In the file a dot is a table: `etcd.ttl` is `ttl` under `[etcd]`. Passwords are never flags: every process of the machine
 can read another's command line. `galera-exporter check-config` prints each value with its origin; all faults are reported
-at once, with exit status 2. `galeractl` takes the same options, environment and file (those marked *sidecar* only the sidecar).
+at once, with exit status 2. `galera-exporter run` takes all options but those marked *observer* alone, `galeractl` those that are not marked, and
+`galera-exporter observe` those marked *observer*, `--cluster-name`, `--namespace`, and `--etcd.*` without the TTL.
 
 The account in MariaDB needs no more than this:
 
@@ -101,11 +102,12 @@ def metrics() -> str:
         *_metric_rows("Data directory (with `--datadir`)", catalog.DATADIR),
         *_metric_rows("Registry (with `--etcd.endpoints`)", catalog.REGISTRY),
         *_metric_rows("Bootstrap (with `--bootstrap.handoff-dir`)", catalog.BOOTSTRAP),
+        *_metric_rows("Observer (`galera-exporter observe`)", catalog.OBSERVER),
         "Besides: `process_*` and `python_info` of the Python client library.\n",
         "## Reasons\n",
-        "| `galera_up_reason` | `galera_heartbeat_failures_total` |",
-        "| --- | --- |",
-        f"| {', '.join(DatabaseReason)} | {', '.join(RegistryReason)} |",
+        "| `galera_up_reason` | `galera_heartbeat_failures_total` | `galera_kube_request_failures_total` |",
+        "| --- | --- | --- |",
+        f"| {', '.join(DatabaseReason)} | {', '.join(RegistryReason)} | {', '.join(KubernetesReason)} |",
     ]
     return _METRICS + "\n".join(lines) + "\n"
 
@@ -116,8 +118,10 @@ def configuration() -> str:
     for option in OPTIONS:
         flag = f"`--{option.name}`" if not option.secret else f"(no flag) `{option.name}`"
         form = f" {_cell(option.metavar)}" if option.metavar else ""
-        only = " *sidecar*" if option.sidecar_only else ""
+        marks = "" if User.GALERACTL in option.users else " ".join(f"*{user}*" for user in User if user in option.users)
+        only = f" {marks}" if marks else ""
         default = f"`{option.default}`" if option.default else "-"
+        default += f" (observer: `{option.observer_default}`)" if option.observer_default else ""
         lines.append(f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |")
     return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB
 

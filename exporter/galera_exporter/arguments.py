@@ -1,4 +1,4 @@
-"""The command line of both commands: options made from the table, faults collected instead of fatal."""
+"""The command line of all commands: options made from the table, faults collected instead of fatal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Never
 
 from galera_exporter.config import CONFIG_ENV, Contents, Resolved, load, nearest
 from galera_exporter.errors import ConfigError
-from galera_exporter.options import OPTIONS
+from galera_exporter.options import OPTIONS, User
 
 SOURCES = textwrap.dedent(
     f"""\
@@ -35,17 +35,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
-def add_options(parser: argparse.ArgumentParser, *, sidecar: bool) -> None:
-    """Add --config and every option of the table; without ``sidecar`` only those that reach the servers."""
+def add_options(parser: argparse.ArgumentParser, user: User) -> None:
+    """Add --config and every option of the table that ``user`` takes."""
+    parser.set_defaults(user=user)  # for resolve()
     parser.add_argument("--config", metavar="FILE", default="", help=f"TOML file with options [${CONFIG_ENV}]")
-    groups = {"": parser.add_argument_group("this node")}
+    groups = {"": parser.add_argument_group("the cluster" if user is User.OBSERVER else "this node")}
     for option in OPTIONS:
-        if option.secret or (option.sidecar_only and not sidecar):
+        if option.secret or user not in option.users:
             continue
         room = option.name.split(".")[0] if "." in option.name else ""
         if room not in groups:
             groups[room] = parser.add_argument_group(room)
-        default = f" (default: {option.default})" if option.default and option.metavar else ""
+        value = option.default_of(user)
+        default = f" (default: {value})" if value and option.metavar else ""
         text = f"{option.help}{default} [${option.env}]".replace("%", "%%")
         if not option.metavar:
             groups[room].add_argument(
@@ -69,6 +71,8 @@ def resolve(
 ) -> tuple[argparse.Namespace, Resolved]:
     """Parse the command line and turn it, the environment and the file into a configuration.
 
+    Each command of ``parser`` has its options from ``add_options``.
+
     Raises:
         ConfigError: with every fault of all three.
         SystemExit: for --help, --version, and a command line that names no known command.
@@ -82,7 +86,13 @@ def resolve(
             flags[option.name] = ",".join(value) if isinstance(value, list) else value
     faults = tuple(_unknown_faults(unknown))
     return arguments, load(
-        flags, environ, hostname, config_file=given.get("config", ""), early_faults=faults, contents=contents
+        flags,
+        environ,
+        hostname,
+        user=arguments.user,
+        config_file=given.get("config", ""),
+        early_faults=faults,
+        contents=contents,
     )
 
 
@@ -98,7 +108,7 @@ def _unknown_faults(unknown: Sequence[str]) -> Iterator[str]:
                 f"use {name}-file or ${option.env}"
             )
         elif option is not None:
-            yield f"{name}: an option of galera-exporter, not of galeractl: leave it out"
+            yield f"{name}: an option of another command: leave it out"
         elif name.startswith("-"):
             yield f"{name}: no such option{nearest(name, _BY_FLAG)}"
         elif not value_follows:

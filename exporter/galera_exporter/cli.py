@@ -6,16 +6,18 @@ import argparse
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from galera_exporter import __version__, arguments, contents
 from galera_exporter.config import Resolved
 from galera_exporter.errors import ConfigError
 from galera_exporter.footprint import share_one_heap, spare_charset_tables
+from galera_exporter.options import User
+from galera_exporter.settings import Config
 
 _ABOUT = """\
 Prometheus exporter for one node of a MariaDB Galera Cluster, and its heartbeat in etcd.
-Start one beside each node:
+Start one beside each node (on Kubernetes, one observer for each cluster too):
 
   galera-exporter run --mariadb.socket=/run/mysqld/mysqld.sock \\
       --mariadb.password-file=/etc/galera-exporter/password \\
@@ -27,6 +29,14 @@ then read http://localhost:10104/ and http://localhost:10104/metrics.
 _RUN = """\
 Run the sidecar of one node until SIGTERM or SIGINT. It serves / (the cluster at a glance), /metrics,
 /-/healthy and /-/ready; SIGHUP or POST /-/reload reads the web configuration again.
+
+exit status: 0 ended by a signal, 2 a faulty configuration or an address that cannot be had
+"""
+_OBSERVE = """\
+Run the observer of one cluster on Kubernetes until SIGTERM or SIGINT. It keeps the label galera.role=primary on one
+pod that serves, writes an event on a pod for each bootstrap decision and each lasting wait, and serves /, /metrics,
+/-/healthy and /-/ready. It needs a service account that may, in its namespace, get and list and patch pods, get
+statefulsets, create and patch events; and the extra galera-exporter[kubernetes].
 
 exit status: 0 ended by a signal, 2 a faulty configuration or an address that cannot be had
 """
@@ -47,9 +57,10 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"galera-exporter {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, words, description in (
-        ("run", "run the sidecar of one node", _RUN),
-        ("check-config", "check the configuration, print it with the origin of each value, and exit", _CHECK),
+    for name, words, description, user in (
+        ("run", "run the sidecar of one node", _RUN, User.SIDECAR),
+        ("observe", "run the observer of one cluster on Kubernetes", _OBSERVE, User.OBSERVER),
+        ("check-config", "check the configuration of run, print each value with its origin", _CHECK, User.SIDECAR),
     ):
         command = commands.add_parser(
             name,
@@ -59,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        arguments.add_options(command, sidecar=True)
+        arguments.add_options(command, user)
     return top
 
 
@@ -77,13 +88,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _check(resolved)
         share_one_heap()
         spare_charset_tables()
-        # The sidecar loads the libraries of MariaDB and etcd: not before the configuration is known to be good.
-        from galera_exporter.sidecar import run  # noqa: PLC0415 - see above
-
-        return run(resolved.config)
+        return _start(parsed.command)(resolved.config)
     except ConfigError as error:
         sys.stderr.write(arguments.report("galera-exporter", error))
         return 2
+
+
+def _start(command: str) -> Callable[[Config], int]:
+    """Return what runs ``command``; loaded here, for each loads libraries that the other one does without."""
+    if command == "observe":
+        try:
+            from galera_exporter.observer.process import observe  # noqa: PLC0415 - see above
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "kubernetes":
+                raise
+            raise ConfigError(
+                ("observe: the Kubernetes client is not installed: install galera-exporter[kubernetes]",)
+            ) from None
+        return observe
+    from galera_exporter.sidecar import run  # noqa: PLC0415 - see above
+
+    return run
 
 
 def _check(resolved: Resolved) -> int:

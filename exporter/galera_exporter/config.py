@@ -15,8 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from galera_exporter.errors import ConfigError
-from galera_exporter.options import ENV_PREFIX, OPTIONS, Option
-from galera_exporter.settings import BootstrapSettings, Config, EtcdSettings, MariadbSettings, Secret, WebSettings
+from galera_exporter.options import ENV_PREFIX, OPTIONS, Option, User
+from galera_exporter.settings import (
+    BootstrapSettings,
+    Config,
+    EtcdSettings,
+    MariadbSettings,
+    ObserverSettings,
+    Secret,
+    WebSettings,
+)
 
 # Kubernetes puts such variables into every pod for a Service named galera-exporter (enableServiceLinks).
 _SERVICE_LINK: Final = re.compile(r"(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
@@ -39,7 +47,8 @@ class Resolved:
 class _Reader:
     """Collects the text of each option, with its origin, and every fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: User) -> None:
+        self.user = user
         self.faults: list[str] = []
         self.texts: dict[str, tuple[str, str]] = {}
 
@@ -79,14 +88,15 @@ class _Reader:
 
     def value(self, option: Option) -> Any:
         text, origin = self.texts.get(option.name, ("", "default"))
-        text = text or option.default  # an empty variable is the way of many templates to say "not set"
+        default = option.default_of(self.user)
+        text = text or default  # an empty variable is the way of many templates to say "not set"
         try:
             return option.parse(text)
         except ValueError as error:
             shown = "its value" if option.secret else repr(text)
             where = f"--{option.name}" if origin == f"--{option.name}" else f"{origin}: {option.name}"
             self.faults.append(f"{where}: {shown}: {error}")
-            return option.parse(option.default) if option.default else None
+            return option.parse(default) if default else None
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:
@@ -117,6 +127,7 @@ def load(
     environ: Mapping[str, str],
     hostname: str,
     *,
+    user: User = User.SIDECAR,
     config_file: str = "",
     early_faults: tuple[str, ...] = (),
     contents: Contents = lambda _: (),
@@ -127,6 +138,7 @@ def load(
         flags: option name to text, as given on the command line.
         environ: the process's environment.
         hostname: stands in for the node's name and address where none is given.
+        user: the command that it is for.
         config_file: the TOML file; empty: ``$GALERA_EXPORTER_CONFIG``, or none.
         early_faults: what the command line's parser already found.
         contents: what looks into the files that the options name.
@@ -134,7 +146,7 @@ def load(
     Raises:
         ConfigError: with every fault of every source.
     """
-    reader = _Reader()
+    reader = _Reader(user)
     reader.faults.extend(early_faults)
     path = config_file or environ.get(CONFIG_ENV, "")
     if path:
@@ -154,6 +166,8 @@ def load(
             reader.texts[name] = (text, origin)
     values = {option.name: reader.value(option) for option in OPTIONS}
     reader.faults.extend(_contradictions(values))
+    if user is User.OBSERVER and not values["etcd.endpoints"]:
+        reader.faults.append("--etcd.endpoints: give it: the observer chooses the write pod by the registry")
     reader.faults.extend(contents(values))
     if reader.faults:
         raise ConfigError(tuple(reader.faults))
@@ -163,7 +177,7 @@ def load(
 def _origins(reader: _Reader) -> tuple[tuple[str, str, str], ...]:
     rows = []
     for option in OPTIONS:
-        text, origin = reader.texts.get(option.name, (option.default, "default"))
+        text, origin = reader.texts.get(option.name, (option.default_of(reader.user), "default"))
         rows.append((option.name, ("***" if text else "") if option.secret else text, origin))
     return tuple(rows)
 
@@ -249,6 +263,9 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         config_file=values["web.config.file"],
         telemetry_path=values["web.telemetry-path"],
     )
+    observer = ObserverSettings(
+        statefulset=values["statefulset"] or values["cluster-name"], kubeconfig=values["kubeconfig"]
+    )
     address = values["address"] or f"{hostname}:{port}"
     return Config(
         node=values["node-name"],
@@ -256,6 +273,7 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         etcd=etcd,
         bootstrap=bootstrap,
         web=web,
+        observer=observer,
         datadir=values["datadir"],
         address=address,
         owner=values["owner"] or address,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -12,6 +13,21 @@ from urllib.parse import urlsplit
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 ENV_PREFIX: Final = "GALERA_EXPORTER_"
+
+
+class User(StrEnum):
+    """Who takes an option."""
+
+    SIDECAR = "sidecar"
+    OBSERVER = "observer"
+    GALERACTL = "galeractl"
+
+
+_ALL: Final = frozenset(User)
+_NOT_OBSERVER: Final = frozenset({User.SIDECAR, User.GALERACTL})
+_SERVING: Final = frozenset({User.SIDECAR, User.OBSERVER})
+_SIDECAR: Final = frozenset({User.SIDECAR})
+_OBSERVER: Final = frozenset({User.OBSERVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +44,18 @@ class Option:
     """May be given several times; the texts are joined by commas."""
     secret: bool = False
     """Never a flag: the command line can be read by every process of the machine."""
-    sidecar_only: bool = False
+    users: frozenset[User] = _NOT_OBSERVER
+    observer_default: str = ""
+    """The observer's own; empty: as all others'."""
 
     @property
     def env(self) -> str:
         """Name of the environment variable."""
         return ENV_PREFIX + re.sub(r"[.-]", "_", self.name).upper()
+
+    def default_of(self, user: User) -> str:
+        """Return what ``user`` takes where nothing is given."""
+        return self.observer_default if user is User.OBSERVER and self.observer_default else self.default
 
 
 def _text(text: str) -> str:
@@ -44,6 +66,10 @@ def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError("use 1 to 253 letters, digits, '-', '_' and '.', and begin and end with a letter or digit")
     return text
+
+
+def _name_or_none(text: str) -> str:
+    return _name(text) if text else ""
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -159,13 +185,21 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(
         "node-name", _name, "", "name of this node in the registry (default: $POD_NAME, or else the host name)", "NAME"
     ),
-    Option("cluster-name", _name, "galera", "name of the cluster in the registry; all its nodes use the same", "NAME"),
+    Option(
+        "cluster-name",
+        _name,
+        "galera",
+        "name of the cluster in the registry; all its nodes use the same",
+        "NAME",
+        users=_ALL,
+    ),
     Option(
         "namespace",
         _name,
         "",
         "namespace of the cluster in the registry (default: $POD_NAMESPACE, or else default)",
         "NAME",
+        users=_ALL,
     ),
     Option(
         "expected-size",
@@ -180,7 +214,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "",
         "address that the registry shows for this node's SQL clients (default: host name and MariaDB's port)",
         "HOST:PORT",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "owner",
@@ -189,7 +223,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "identity of this node, to tell a restart from a second claimant of its name "
         "(default: $POD_UID, or else the address)",
         "ID",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "datadir",
@@ -197,7 +231,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "",
         "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it no such metrics",
         "DIR",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "label",
@@ -207,7 +241,23 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "Kubernetes users relabel in the PodMonitor instead",
         "NAME=VALUE",
         many=True,
-        sidecar_only=True,
+        users=_SERVING,
+    ),
+    Option(
+        "statefulset",
+        _name_or_none,
+        "",
+        "StatefulSet whose pods are the nodes (default: the cluster's name)",
+        "NAME",
+        users=_OBSERVER,
+    ),
+    Option(
+        "kubeconfig",
+        _readable,
+        "",
+        "how to reach the Kubernetes API from outside of a cluster (default: the pod's service account)",
+        "FILE",
+        users=_OBSERVER,
     ),
     Option("mariadb.address", _host_port, "127.0.0.1:3306", "where MariaDB listens", "HOST:PORT"),
     Option("mariadb.socket", _path, "", "MariaDB's unix socket; wins over --mariadb.address", "FILE"),
@@ -231,16 +281,22 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "members of the etcd cluster that holds the registry; none: no registry",
         "URL,URL,...",
         many=True,
+        users=_ALL,
     ),
-    Option("etcd.user", _text, "", "user of etcd; none: no authentication", "NAME"),
-    Option("etcd.password", _text, "", "its password", "TEXT", secret=True),
-    Option("etcd.password-file", _readable, "", "file with the password of etcd's user", "FILE"),
-    Option("etcd.tls-ca", _readable, "", "CA that signed etcd's certificates", "FILE"),
+    Option("etcd.user", _text, "", "user of etcd; none: no authentication", "NAME", users=_ALL),
+    Option("etcd.password", _text, "", "its password", "TEXT", secret=True, users=_ALL),
+    Option("etcd.password-file", _readable, "", "file with the password of etcd's user", "FILE", users=_ALL),
+    Option("etcd.tls-ca", _readable, "", "CA that signed etcd's certificates", "FILE", users=_ALL),
     Option(
-        "etcd.tls-cert", _readable, "", "client certificate for etcd (without a CommonName if etcd uses users)", "FILE"
+        "etcd.tls-cert",
+        _readable,
+        "",
+        "client certificate for etcd (without a CommonName if etcd uses users)",
+        "FILE",
+        users=_ALL,
     ),
-    Option("etcd.tls-key", _readable, "", "key of the client certificate", "FILE"),
-    Option("etcd.timeout", _seconds(0.1, 10), "2", "limit of one request to one member", "SECONDS"),
+    Option("etcd.tls-key", _readable, "", "key of the client certificate", "FILE", users=_ALL),
+    Option("etcd.timeout", _seconds(0.1, 10), "2", "limit of one request to one member", "SECONDS", users=_ALL),
     Option(
         "etcd.ttl",
         _integer(5, 300),
@@ -255,7 +311,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "folder shared with the database's start script (galera-start.sh); without it this node takes no part in the "
         "bootstrap of the cluster",
         "DIR",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "bootstrap.state-dir",
@@ -263,7 +319,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "",
         "folder on the database's volume where the lineage of its data is kept",
         "DIR",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "bootstrap.peers",
@@ -272,16 +328,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "sidecars of all nodes: asked whether a Primary component exists, also while etcd is down",
         "NODE=URL,...",
         many=True,
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
-    Option("bootstrap.peers-ca", _readable, "", "CA of the other sidecars' certificates", "FILE", sidecar_only=True),
+    Option("bootstrap.peers-ca", _readable, "", "CA of the other sidecars' certificates", "FILE", users=_SIDECAR),
     Option(
         "bootstrap.takeover-timeout",
         _seconds(15, 3600),
         "60",
         "how long an elected node may show no sign before another is elected",
         "SECONDS",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "bootstrap.survivor-timeout",
@@ -289,7 +345,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "30",
         "how long a running database may be without a Primary component before it takes part in an election",
         "SECONDS",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "web.listen-address",
@@ -298,7 +354,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "where HTTP is served; an empty host means all interfaces",
         "[HOST]:PORT",
         many=True,
-        sidecar_only=True,
+        users=_SERVING,
+        observer_default=":10105",
     ),
     Option(
         "web.config.file",
@@ -307,22 +364,22 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "TLS, basic auth and client certificates, in the format of the Prometheus exporter-toolkit; "
         "read again on change; needs the extra galera-exporter[auth]",
         "FILE",
-        sidecar_only=True,
+        users=_SERVING,
     ),
-    Option("web.telemetry-path", _url_path, "/metrics", "path of the metrics", "PATH", sidecar_only=True),
+    Option("web.telemetry-path", _url_path, "/metrics", "path of the metrics", "PATH", users=_SERVING),
     Option(
         "collect.queue-stats",
         _switch,
         "false",
         "export the _avg, _min and _max forms of the queues, which FLUSH STATUS resets",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "collect.raw-variables",
         _switch,
         "false",
         "export numeric wsrep_ variables without a metric of their own as wsrep_raw{variable}",
-        sidecar_only=True,
+        users=_SIDECAR,
     ),
     Option(
         "log.level",
@@ -330,7 +387,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "info",
         "debug, info, warning or error",
         "LEVEL",
-        sidecar_only=True,
+        users=_SERVING,
     ),
-    Option("log.format", _choice("text", "json"), "text", "text or json", "FORMAT", sidecar_only=True),
+    Option("log.format", _choice("text", "json"), "text", "text or json", "FORMAT", users=_SERVING),
 )

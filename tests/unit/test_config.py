@@ -269,4 +269,4 @@ def test_an_option_of_the_sidecar_is_named_as_such_by_galeractl() -> None:
         check=False,
     )
     assert done.returncode == 64
-    assert "--log.level: an option of galera-exporter, not of galeractl" in done.stderr
+    assert "--log.level: an option of another command: leave it out" in done.stderr

@@ -49,7 +49,6 @@ def corefile(kubeconfig_path: str) -> str:
     """Return the configuration of the cluster's DNS."""
     return f"""\
 .:53 {{
-  bind {CONTROL}
   errors
   kubernetes {DOMAIN} in-addr.arpa ip6.arpa {{
     kubeconfig {kubeconfig_path}

@@ -77,6 +77,9 @@ class Control:
         self._kubernetes("kube-scheduler", f"--kubeconfig={scheduler}", "--leader-elect=false")
         dns = self._write("Corefile", corefile(str(self._write("dns.conf", kubeconfig("dns")))))
         self._kubernetes("coredns", "-conf", str(dns))
+        knock = f"exec 3<>/dev/tcp/{CONTROL}/53"
+        logs = [self.machine.logs / "coredns.log"]
+        wait_until(lambda: not self.machine.run("bash", "-c", knock), _READY, "the cluster's DNS listens", logs, 0.2)
         # The tests' clients reach Services from here.
         proxy = self._write("proxy.conf", kubeconfig("proxy"))
         self.machine.start("kube-proxy", _KUBENODE, *proxy_arguments(f"control-{secrets.token_hex(2)}", proxy))

@@ -132,10 +132,10 @@ class Builder:
         self._buildah("bud", *options, "--tag", image.name, str(context))
         shutil.rmtree(self._folder / "debian", ignore_errors=True)
 
-    def archive(self, image: Image, target: Path) -> Path:
-        """Write the image as a docker-archive."""
+    def archive(self, image: Image, target: Path, name: str = "") -> Path:
+        """Write the image as a docker-archive, under one of its names."""
         target.unlink(missing_ok=True)
-        self._buildah("push", "-q", image.name, f"docker-archive:{target}:{image.name}")
+        self._buildah("push", "-q", image.name, f"docker-archive:{target}:{name or image.name}")
         return target
 
     def _has(self, image: Image) -> bool:

@@ -12,7 +12,6 @@ import (
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
-	_ "github.com/coredns/coredns/plugin/ready"
 	"github.com/spf13/cobra"
 	"k8s.io/component-base/cli"
 	kubectl "k8s.io/kubectl/pkg/cmd"
@@ -33,7 +32,7 @@ func main() {
 	switch name {
 	case "coredns":
 		// The rest of CoreDNS' plugins bring the clients of three clouds along, which take longer to build than all of this.
-		dnsserver.Directives = []string{"ready", "errors", "cache", "kubernetes"}
+		dnsserver.Directives = []string{"errors", "cache", "kubernetes"}
 		coremain.Run()
 		return
 	case "kubectl":

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 from e2e.kube import images, store
-from e2e.kube.cluster import Cluster, OwnCluster, cluster
-from e2e.kube.paths import BUILD, FAILED, OUTPUT, ROOT, SOURCES
-from lab.process import excerpt
+from e2e.kube.cluster import cluster
+from e2e.kube.paths import BUILD, ROOT, SOURCES
 
 _LONGEST = {"core": 1800, "full": 7200}
 
@@ -82,7 +81,7 @@ def _up() -> int:
 def _scenarios(which: str, more: list[str]) -> int:
     if os.environ.get("E2E_CLUSTER") != "existing":
         prepare()
-    argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), "-p", "no:cacheprovider", "-v", *more]
+    argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), "-p", "no:cacheprovider", "-v", "--timeout=900", *more]
     if which == "core":
         argv += ["-m", "core"]
     return subprocess.run(argv, cwd=ROOT, timeout=_LONGEST[which], check=False).returncode

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.kube.api import Api
+from e2e.kube.configs import CONTROL
 from e2e.kube.control import Control
-from e2e.kube.machine import run
+from e2e.kube.machine import Machine, run
 from e2e.kube.node import Node
 from e2e.kube.paths import BUILD, RUN, TOOLS
 from e2e.kube.volumes import Volumes
 from lab.critical import signals_later
+from lab.namespaces import LOOPBACK, Host
 from lab.process import wait_until
 from lab.warden import WARDEN, remove_cgroup
 
@@ -47,9 +49,15 @@ class Cluster:
         """Run helm and return what it printed."""
         return run(self.command("helm", *arguments), text=text, timeout=timeout)
 
-    def client(self, *argv: str) -> list[str]:
-        """Return the command that runs a program of this machine where it reaches pods and Services."""
-        return [*self._prefix, *argv]
+    @property
+    def outside(self) -> Host:
+        """Where this process's own clients sit: they reach pods and Services by their addresses."""
+        return LOOPBACK
+
+    def beside(self, node: str) -> Host:
+        """Where a client of pods on ``node`` sits that no partition cuts off from them."""
+        del node
+        return self.outside
 
     def close(self) -> None:
         """Let go of it."""
@@ -72,6 +80,7 @@ class OwnCluster(Cluster):
         names = [f"node{number}" for number in range(1, nodes + 1)]
         self.control = Control(self.folder / "control", names)
         self._made: list[Node] = []
+        self._networks: dict[int, int] = {}
         try:
             with ThreadPoolExecutor(nodes + 1) as pool:
                 started = pool.submit(self.control.start)
@@ -89,6 +98,21 @@ class OwnCluster(Cluster):
             self.close()
             raise
 
+    @property
+    def outside(self) -> Host:
+        """The control plane's machine."""
+        return self._host(self.control.machine, CONTROL)
+
+    def beside(self, node: str) -> Host:
+        """Return the node's own machine."""
+        found = next(each for each in self.nodes if each.name == node)
+        return self._host(found.machine, found.address)
+
+    def _host(self, machine: Machine, address: str) -> Host:
+        if machine.pid not in self._networks:
+            self._networks[machine.pid] = os.open(machine.network, os.O_RDONLY | os.O_CLOEXEC)
+        return Host(address, self._networks[machine.pid])
+
     def logs(self) -> list[Path]:
         """Return the logs of everything that makes the cluster."""
         return sorted(self.folder.glob("*/logs/*.log"))
@@ -97,6 +121,8 @@ class OwnCluster(Cluster):
         """Cut the power of all machines and remove the folder."""
         if hasattr(self, "api"):
             super().close()
+        while self._networks:
+            os.close(self._networks.popitem()[1])
         for node in self._made:
             node.kill()
         self.control.machine.kill()

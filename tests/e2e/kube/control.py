@@ -33,6 +33,8 @@ class Control:
         for words in ("add bridge type bridge", "set bridge up"):
             self.machine.run("ip", "link", *words.split())
         self.machine.run("ip", "address", "add", f"{CONTROL}/24", "dev", "bridge")
+        # Where Services are nobody is: kube-proxy puts a pod's address there, but only for what has a way to go.
+        self.machine.run("ip", "route", "add", SERVICES, "dev", "bridge")
 
     def start(self) -> None:
         """Start everything, and wait until the API server is ready."""

@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 DEMO ?= live
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint tools unit sim bench lock docs alerts clean
+.PHONY: help setup demo test lint tools unit sim bench lock docs alerts chart clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/galera-start.sh
+	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/*.sh
 
 tools: ## build what Debian does not have, from Go modules (a current promtool, helm)
 	@.ci/tools
@@ -38,14 +38,21 @@ sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench
 
-docs: setup ## write docs/metrics.md and docs/configuration.md from the code
+docs: setup ## write docs/metrics.md and docs/configuration.md from the code, the chart's README from its values
 	$(PYTHON) docs/reference.py
+	$(PYTHON) docs/chart.py
 
 alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yaml
 	$(PYTHON) alerts/render.py --output alerts/prometheus/galera.rules.yaml
 	$(PYTHON) alerts/render.py --format prometheusrule --output alerts/prometheus/prometheusrule.yaml
 	rm -f charts/galera/files/alerts/*.yaml
 	cp alerts/*.yaml charts/galera/files/alerts/
+
+chart: setup ## copy inhibitions and dashboards into the chart
+	cp alerts/alertmanager/inhibition.yaml charts/galera/files/alertmanager/
+	rm -rf charts/galera/files/dashboards
+	mkdir charts/galera/files/dashboards
+	cp dashboards/*.json charts/galera/files/dashboards/
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml

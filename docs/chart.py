@@ -6,9 +6,8 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -70,8 +69,7 @@ _GROUPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One documented value."""
 
     path: str
@@ -124,7 +122,7 @@ def _at(found: Any, names: list[str]) -> Any:
 
 
 def _group(path: str) -> str:
-    top = path.split(".")[0]
+    top = path.split(".", maxsplit=1)[0]
     return _GROUPS.get(top, _GROUPS[""])
 
 

@@ -36,7 +36,7 @@ CONFIG_ENV: Final = ENV_PREFIX + "CONFIG"
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A configuration, and for each option its text and where it came from (secrets hidden)."""
+    """A configuration, and for each option of the command its text and where it came from (secrets hidden)."""
 
     config: Config
     origins: tuple[tuple[str, str, str], ...]
@@ -185,7 +185,7 @@ def load(
 
 def _origins(reader: Reader) -> tuple[tuple[str, str, str], ...]:
     rows = []
-    for option in OPTIONS:
+    for option in (each for each in OPTIONS if reader.user in each.users):
         text, origin = reader.texts.get(option.name, (option.default_of(reader.user), "default"))
         rows.append((option.name, ("***" if text else "") if option.secret else text, origin))
     return tuple(rows)

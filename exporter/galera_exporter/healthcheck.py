@@ -28,7 +28,7 @@ def serves(port: int) -> bool:
         return True
     except OSError:
         return False
-    return b" 5" not in first.split(b"\r\n")[0][:12]
+    return not first.startswith((b"HTTP/1.0 5", b"HTTP/1.1 5"))
 
 
 def main(ports: Sequence[int] = PORTS) -> int:

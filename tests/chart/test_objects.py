@@ -54,11 +54,14 @@ def test_every_object_says_whose_it_is(name: str) -> None:
         metadata = each["metadata"]
         if metadata["name"] == "db-extra":
             continue  # extraManifests are as the user writes them
-        assert metadata["labels"].items() >= {
-            "app.kubernetes.io/name": "galera",
-            "app.kubernetes.io/instance": "db",
-            "app.kubernetes.io/managed-by": "Helm",
-        }.items(), metadata["name"]
+        assert (
+            metadata["labels"].items()
+            >= {
+                "app.kubernetes.io/name": "galera",
+                "app.kubernetes.io/instance": "db",
+                "app.kubernetes.io/managed-by": "Helm",
+            }.items()
+        ), metadata["name"]
         assert metadata["namespace"] == NAMESPACE or each["kind"] in monitors
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", metadata["name"])
 
@@ -184,30 +187,33 @@ def test_every_reference_leads_to_an_object_of_the_release_or_to_one_that_the_ca
 def references(release: Release) -> Iterator[tuple[str, str, list[str]]]:
     """Yield kind, name and keys of what pods and monitors name."""
     for pod in release.pods:
-        yield "ServiceAccount", pod.spec["serviceAccountName"], []
-        for each in pod.spec.get("imagePullSecrets", ()):
-            yield "Secret", each["name"], []
-        for volume in pod.spec.get("volumes", ()):
-            for source in (volume, *volume.get("projected", {}).get("sources", ())):
-                yield from _volume(source)
-        for container in pod.containers:
-            for each in container.spec.get("env", ()):
-                reference = each.get("valueFrom", {}).get("secretKeyRef")
-                if reference:
-                    yield "Secret", reference["name"], [reference["key"]]
+        yield from _of_pod(pod)
     for binding in release.all("RoleBinding"):
         yield "Role", binding["roleRef"]["name"], []
         for subject in binding["subjects"]:
             yield "ServiceAccount", subject["name"], []
-    for kind, list_name in (("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")):
-        for each in release.all(kind):
-            for endpoint in each["spec"][list_name]:
-                ca = endpoint.get("tlsConfig", {}).get("ca", {}).get("secret")
-                for secret in (ca, *endpoint.get("basicAuth", {}).values()):
-                    if secret:
-                        yield "Secret", secret["name"], [secret["key"]]
+    endpoints = [each for monitor in release.all("PodMonitor") for each in monitor["spec"]["podMetricsEndpoints"]]
+    endpoints += [each for monitor in release.all("ServiceMonitor") for each in monitor["spec"]["endpoints"]]
+    for endpoint in endpoints:
+        ca = endpoint.get("tlsConfig", {}).get("ca", {}).get("secret")
+        for secret in filter(None, (ca, *endpoint.get("basicAuth", {}).values())):
+            yield "Secret", secret["name"], [secret["key"]]
     for each in release.all("StatefulSet"):
         yield "Service", each["spec"]["serviceName"], []
+
+
+def _of_pod(pod: Pod) -> Iterator[tuple[str, str, list[str]]]:
+    yield "ServiceAccount", pod.spec["serviceAccountName"], []
+    for each in pod.spec.get("imagePullSecrets", ()):
+        yield "Secret", each["name"], []
+    for volume in pod.spec.get("volumes", ()):
+        for source in (volume, *volume.get("projected", {}).get("sources", ())):
+            yield from _volume(source)
+    for container in pod.containers:
+        for each in container.spec.get("env", ()):
+            reference = each.get("valueFrom", {}).get("secretKeyRef")
+            if reference:
+                yield "Secret", reference["name"], [reference["key"]]
 
 
 def _volume(source: Any) -> Iterator[tuple[str, str, list[str]]]:

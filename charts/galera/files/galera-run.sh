@@ -49,16 +49,19 @@ SQL
   fi
 }
 
-umask 077
-accounts >"$init/10-accounts.sql"
+rm -f "$init"/*.sql # of an earlier start of this container
+(umask 077 && accounts >"$init/10-accounts.sql")
 for file in "$scripts"/*/*.sql; do
-  [[ ! -e $file ]] || ln -sf "$file" "$init/50-${file##*/}"
+  [[ -e $file ]] || continue # no file matched
+  ln -s "$file" "$init/50-${file##*/}" || {
+    echo "[galera-run] two scripts of the first start are called ${file##*/}: rename one of them" >&2
+    exit 78
+  }
 done
-umask 022
 
 # /usr/lib in MariaDB's own image, a folder of its own in Debian's and Red Hat's packages.
 provider=none
-for file in /usr/lib{,64}{,/galera,/galera-4}/libgalera_smm.so; do
+for file in "${GALERA_ROOT:-}"/usr/lib{,64}{,/galera,/galera-4}/libgalera_smm.so; do
   [[ ! -r $file ]] || provider=$file
 done
 

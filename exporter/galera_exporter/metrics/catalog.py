@@ -314,7 +314,7 @@ OBSERVER: Final = (
     gauge("galera_kube_registered_pods", "Pods of the StatefulSet whose node has a live key in etcd."),
     counter(
         "galera_kube_request_failures_total",
-        "Turns of the observer that failed at the Kubernetes API.",
+        "Requests to the Kubernetes API that failed. A conflict is no trouble: the object had changed, or was there.",
         "reason",
         enum=tuple(KubernetesReason),
     ),

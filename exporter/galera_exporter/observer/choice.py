@@ -10,7 +10,8 @@ Invariants
 ----------
 W1  Nobody is given the label while, as last read, another pod has it.
 W2  A pod that has the label alone keeps it while it is as fit as any other.
-W3  Nobody has it who is unfit: not Ready, being deleted, not Primary, neither Synced nor a donor, not confirmed.
+W3  Nobody has it who is unfit: not Ready, being deleted, set aside by an operator, not Primary, neither Synced nor a
+    donor that takes writes, not confirmed.
 W4  Without etcd the pod that has the label keeps it while Kubernetes calls it Ready, and no other is chosen: not before
     etcd has been silent for so long (``BLIND``) that its absence is no hiccup. Then a Ready pod is chosen, if none has
     the label. That is no guess: readiness is the node's own word, made without etcd, that it is Primary, Synced and

@@ -15,7 +15,7 @@ from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.protocol import foresee
 from galera_exporter.bootstrap.state import Activity, Bootstrap, Mode, Order, Phase, Purpose, Reason, Snapshot
 from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
-from galera_exporter.model import NodeState
+from galera_exporter.model import NodeRecord, NodeState
 from galera_exporter.observer.pods import Pod
 from galera_exporter.observer.standing import Registered
 
@@ -70,27 +70,20 @@ class Narrator:
     ) -> tuple[Notice, ...]:
         """Return what is new since the last look; ``snapshot`` and ``registry`` are None while etcd cannot be read.
 
-        The first read tells of nothing that is past: events of long ago would look new.
+        The first read tells of nothing that is past, for events of long ago would look new; but of an election
+        that is under way.
         """
         notices = list(self._waiting(waits(snapshot, pods), now))
         if snapshot is None or registry is None:
             return tuple(notices)
         if self._before is not None:
-            notices += decisions(self._before, snapshot)
+            notices += decisions(self._before, snapshot, registry)
+        elif snapshot.bootstrap is not None and snapshot.bootstrap.phase is Phase.ELECTED:
+            notices.append(_election(snapshot.bootstrap))
         self._before = snapshot
-        inconsistent = frozenset(n for n, r in registry.nodes.items() if r.state is NodeState.INCONSISTENT)
-        notices += [
-            Notice(
-                node,
-                "DataInconsistent",
-                "Galera found that this node's data differ from the others'. It is stopped, and takes a full state "
-                "transfer when it starts again.",
-                f"inconsistent {now}",
-                warning=True,
-            )
-            for node in sorted(inconsistent - self._inconsistent)
-        ]
-        self._inconsistent = inconsistent
+        inconsistent = {node: each for node, each in registry.nodes.items() if each.state is NodeState.INCONSISTENT}
+        notices += [_inconsistency(inconsistent[node]) for node in sorted(inconsistent.keys() - self._inconsistent)]
+        self._inconsistent = frozenset(inconsistent)
         return tuple(notices)
 
     def _waiting(self, current: Mapping[str, Wait], now: float) -> Iterator[Notice]:
@@ -115,8 +108,8 @@ def waits(snapshot: Snapshot | None, pods: Sequence[Pod]) -> dict[str, Wait]:
     return {node: decision for node, decision in found.items() if isinstance(decision, Wait)}
 
 
-def decisions(before: Snapshot, after: Snapshot) -> Iterator[Notice]:
-    """Yield what was decided between two reads."""
+def decisions(before: Snapshot, after: Snapshot, registry: Registered) -> Iterator[Notice]:
+    """Yield what was decided between two reads; ``registry`` is of the later one."""
     if after.bootstrap is not None and after.bootstrap != before.bootstrap:
         yield _election(after.bootstrap)
     for order in after.orders:
@@ -129,14 +122,22 @@ def decisions(before: Snapshot, after: Snapshot) -> Iterator[Notice]:
             yield _start(node, report.boot_id, after)
         stop = foresee(report, after)
         if isinstance(stop, Stop) and not (known and isinstance(foresee(known, before), Stop)):
-            yield Notice(
-                node, "BootstrapStops", f"Its database is stopped in order: {stop.text}.", f"stop {report.epoch}"
-            )
+            text = f"Its database is stopped in order: {stop.text}."
+            yield Notice(node, "BootstrapStops", text, f"stop {report.epoch} {report.incarnation}")
     epoch = newest_confirmed(after.history)
-    for node in sorted(after.primary.keys() - before.primary.keys()):
-        if after.bootstrap is None or after.bootstrap.epoch.node != node or after.bootstrap == before.bootstrap:
-            text = f"Is a member of the Primary component of epoch {epoch}."
-            yield Notice(node, "PrimaryMember", text, f"member {after.revisions.get(f'primary/{node}', 0)}")
+    confirmed = after.bootstrap.epoch.node if after.bootstrap and after.bootstrap != before.bootstrap else ""
+    for node in sorted(after.primary.keys() - before.primary.keys() - {confirmed}):
+        run = registry.nodes[node].member_uuid if node in registry.nodes else ""
+        text = f"Is a member of the Primary component of epoch {epoch}."
+        yield Notice(node, "PrimaryMember", text, f"member {epoch} {run}")
+
+
+def _inconsistency(record: NodeRecord) -> Notice:
+    text = (
+        "Galera found that this node's data differ from the others'. It is stopped, and takes a full state transfer "
+        "when it starts again."
+    )
+    return Notice(record.node, "DataInconsistent", text, f"inconsistent {record.member_uuid}", warning=True)
 
 
 def _election(bootstrap: Bootstrap) -> Notice:

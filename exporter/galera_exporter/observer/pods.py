@@ -10,6 +10,8 @@ from typing import Any, Final
 LABEL: Final = "galera.role"
 PRIMARY: Final = "primary"
 """Value of the label that the write Service selects."""
+EXCLUDED: Final = "excluded"
+"""Value that an operator may give it, to keep the writes away from a pod until the label or the pod goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Pod:
     """Its containers were started, whether or not they are ready."""
     labelled: bool
     """Whether it has the label of the write pod."""
+    excluded: bool = False
+    """Whether an operator keeps the writes away from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def _pod(found: object, statefulset: str) -> Pod | None:
         return None
     number = re.fullmatch(r"(0|[1-9]\d{0,8})", name.removeprefix(f"{statefulset}-"))
     conditions = status.get("conditions")
+    role = _mapping(metadata.get("labels")).get(LABEL)
     return Pod(
         name=name,
         uid=uid,
@@ -76,7 +81,8 @@ def _pod(found: object, statefulset: str) -> Pod | None:
         ),
         terminating=metadata.get("deletionTimestamp") is not None,
         running=status.get("phase") == "Running",
-        labelled=_mapping(metadata.get("labels")).get(LABEL) == PRIMARY,
+        labelled=role == PRIMARY,
+        excluded=role == EXCLUDED,
     )
 
 

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -16,6 +17,7 @@ from galera_exporter import log as logs
 from galera_exporter.observer.keeper import Keeper
 from galera_exporter.observer.kube import Kubernetes
 from galera_exporter.observer.metrics import ObserverPage
+from galera_exporter.observer.page import render
 from galera_exporter.observer.recorder import Recorder
 from galera_exporter.observer.registry import RegistryReader
 from galera_exporter.registry.etcd import Etcd
@@ -65,6 +67,7 @@ class Observer:
     def _routes(self) -> Mapping[str, Route]:
         ok = Response.text(HTTPStatus.OK, "ok")
         return {
+            "/": Route(self._status),
             self._config.web.telemetry_path: Route(self._metrics),
             "/-/healthy": Route(lambda _: ok, public=True),
             "/-/ready": Route(self._ready, public=True),
@@ -79,6 +82,17 @@ class Observer:
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""))
         return Response(HTTPStatus.OK, {"Content-Type": content_type}, body)
+
+    def _status(self, _: Request) -> Response:
+        config = self._config
+        page = render(
+            self._keeper.reading(),
+            namespace=config.etcd.namespace,
+            statefulset=config.observer.statefulset,
+            now=time.time(),
+            telemetry_path=config.web.telemetry_path,
+        )
+        return Response.html(page)
 
     def _reload(self, _: Request) -> Response:
         if self.server.reload():

@@ -83,7 +83,9 @@ class Recorder:
             elif notice.lasting:  # an observer before this one wrote it; how often is not known
                 self._renew(name, notice, stamp, {})
         if notice.lasting:
-            self._counts = {**self._counts, name: count}
+            self._counts[name] = count
+            if len(self._counts) > _KEPT:
+                del self._counts[next(iter(self._counts))]
 
     def _renew(self, name: str, notice: Notice, stamp: str, more: Mapping[str, int]) -> None:
         self._kubernetes.update_event(name, {"message": notice.text[:_LONGEST], "lastTimestamp": stamp, **more})

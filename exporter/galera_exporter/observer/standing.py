@@ -8,8 +8,9 @@ from enum import IntEnum
 from typing import Final
 
 from galera_exporter.bootstrap.state import Snapshot
+from galera_exporter.bootstrap.transactions import BOOTSTRAP
 from galera_exporter.model import ClusterStatus, ClusterView, NodeRecord, NodeState
-from galera_exporter.observer.pods import Pod
+from galera_exporter.observer.pods import EXCLUDED, LABEL, Pod
 from galera_exporter.registry.view import FRESH
 
 
@@ -59,7 +60,8 @@ def registered(view: ClusterView, snapshot: Snapshot) -> Registered:
         if each.present and each.leased and each.record is not None
         if each.age is not None and each.age <= max(FRESH, each.record.ttl)
     }
-    return Registered(nodes, None if snapshot.bootstrap is None else frozenset(snapshot.primary))
+    elected = BOOTSTRAP in snapshot.revisions or snapshot.primary
+    return Registered(nodes, frozenset(snapshot.primary) if elected else None)
 
 
 def standing(pod: Pod, registry: Registered | None) -> Standing:
@@ -84,7 +86,9 @@ def _for_kubernetes(pod: Pod) -> str:
         return "is not a pod of the StatefulSet"
     if pod.terminating:
         return "is being deleted"
-    return "" if pod.ready else "is not Ready"
+    if not pod.ready:
+        return "is not Ready"
+    return f"is set aside by its label {LABEL}={EXCLUDED}" if pod.excluded else ""
 
 
 def _for_its_node(record: NodeRecord | None, name: str, registry: Registered | None) -> str:

@@ -6,9 +6,11 @@ name. And what a real one cannot be made to do on demand: refuse, hang, change a
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import ssl
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +25,8 @@ STATEFULSET = "db-galera"
 
 class FakeApi:
     """Serves between ``start`` and ``close``."""
+
+    statefulset_path = f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{STATEFULSET}"
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -42,14 +46,17 @@ class FakeApi:
         """Status by method: what each such request gets."""
         self.before: Callable[[str, str], None] = lambda _method, _path: None
         """Called ahead of each request; may change objects, or wait."""
+        self.connections: list[socket.socket] = []
+        self.token = "t0ken"
+        self._scheme = "http"
         self._server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
-    def start(self, port: int = 0) -> None:
+    def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         api = self
 
         class Handler(_Handler):
@@ -57,11 +64,19 @@ class FakeApi:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
+        """Stop serving, and hang up on everyone."""
         if self._server is not None:
             self._server.shutdown()
+            for connection in self.connections:
+                with contextlib.suppress(OSError):  # it was closed by its own thread
+                    connection.shutdown(socket.SHUT_RDWR)
+            self.connections.clear()
             self._server.server_close()
             self._server = None
 
@@ -139,6 +154,11 @@ class FakeApi:
 class _Handler(BaseHTTPRequestHandler):
     fake: FakeApi
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536  # one segment an answer: in two, the second would wait for the client's delayed acknowledgement
+
+    def setup(self) -> None:
+        super().setup()
+        self.fake.connections.append(self.connection)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -158,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.before(method, self.path)
         with self.fake.lock:
             self.fake.requests.append((method, self.path))
-            if self.headers.get("Authorization") != "Bearer t0ken":
+            scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
+            if (scheme.lower(), token) != ("bearer", self.fake.token):
                 status, answer = _status(401, "Unauthorized")
             elif method in self.fake.refusals:
                 status, answer = _status(self.fake.refusals[method], f"refused: {method}")
@@ -174,29 +195,27 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str, body: Object | None) -> tuple[int, Object]:
         fake = self.fake
         url = urlsplit(self.path)
-        base = f"/api/v1/namespaces/{NAMESPACE}"
-        kind, _, name = url.path.removeprefix(f"{base}/").partition("/")
-        if method == "GET" and url.path == f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{STATEFULSET}":
-            return (200, fake.statefulset) if fake.statefulset else _status(404, "not found")
-        if method == "GET" and url.path == f"{base}/pods":
-            wanted = parse_qs(url.query)["labelSelector"][0]
-            label, _, value = wanted.partition("=")
-            items = [pod for pod in fake.pods.values() if pod["metadata"]["labels"].get(label) == value]
-            return 200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
-        if method == "PATCH" and kind == "pods" and body is not None:
-            return self._patch_pod(name, body)
-        if method == "POST" and kind == "events" and body is not None:
-            name = body["metadata"]["name"]
-            if name in fake.events:
-                return _status(409, f"events {name} already exists")
-            fake.events[name] = body
-            return 201, body
-        if method == "PATCH" and kind == "events" and body is not None:
-            if name not in fake.events:
-                return _status(404, f"events {name} not found")
-            fake.events[name] |= body
-            return 200, fake.events[name]
-        return _status(404, f"no such path: {self.path}")
+        base = f"/api/v1/namespaces/{NAMESPACE}/"
+        kind, _, name = url.path.removeprefix(base).partition("/")
+        status, answer = _status(404, f"not found: {self.path}")
+        match method, kind:
+            case "GET", "pods":
+                label, _, value = parse_qs(url.query)["labelSelector"][0].partition("=")
+                items = [pod for pod in fake.pods.values() if pod["metadata"]["labels"].get(label) == value]
+                status, answer = 200, {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+            case "PATCH", "pods" if body is not None:
+                status, answer = self._patch_pod(name, body)
+            case "POST", "events" if body is not None and body["metadata"]["name"] in fake.events:
+                status, answer = _status(409, "the event already exists")
+            case "POST", "events" if body is not None:
+                fake.events[body["metadata"]["name"]] = body
+                status, answer = 201, body
+            case "PATCH", "events" if body is not None and name in fake.events:
+                fake.events[name] |= body
+                status, answer = 200, fake.events[name]
+            case "GET", _ if fake.statefulset and url.path == fake.statefulset_path:
+                status, answer = 200, fake.statefulset
+        return status, answer
 
     def _patch_pod(self, name: str, body: Object) -> tuple[int, Object]:
         if self.headers["Content-Type"] != "application/merge-patch+json":
@@ -204,7 +223,10 @@ class _Handler(BaseHTTPRequestHandler):
         pod = self.fake.pods.get(name)
         if pod is None:
             return _status(404, f"pods {name} not found")
-        if body["metadata"].get("resourceVersion", pod["metadata"]["resourceVersion"]) != pod["metadata"]["resourceVersion"]:
+        if (
+            body["metadata"].get("resourceVersion", pod["metadata"]["resourceVersion"])
+            != pod["metadata"]["resourceVersion"]
+        ):
             return _status(409, "the object has been modified")
         for key, value in body["metadata"]["labels"].items():
             if value is None:
@@ -217,13 +239,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _status(code: int, message: str) -> tuple[int, Object]:
     return code, {"kind": "Status", "status": "Failure", "message": message, "code": code}
-
-
-if __name__ == "__main__":
-    api = FakeApi()
-    api.start(18080)
-    for i in range(3):
-        api.pod(f"{STATEFULSET}-{i}")
-    print(api.kubeconfig(Path("/tmp")))
-    while True:
-        time.sleep(1)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from galera_exporter.errors import DatabaseReason, KubernetesReason, RegistryReason
+from galera_exporter.etcdmember.options import OPTIONS as ETCD_MEMBER
 from galera_exporter.metrics import catalog
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.metric import Metric
 from galera_exporter.metrics.wsrep import STATUS
-from galera_exporter.options import OPTIONS, User
+from galera_exporter.options import OPTIONS, Option, User
 
 HERE = Path(__file__).parent
 
@@ -74,6 +75,12 @@ It is read again when it, or a file that it names, changes (looked at once a sec
 is logged, and the last good one stays in force. Not supported, and refused by name: certificates inside the file, TLS below 1.2,
 `curve_preferences`, `RequestClientCert`, `RequireAnyClientCert`.
 """
+_ETCD_MEMBER = """
+## galera-exporter etcd-member
+
+Runs beside each member of etcd in the chart, and decides how that member starts: [etcd.md](etcd.md). Flags, environment and file as above.
+
+"""
 
 
 def _cell(text: str) -> str:
@@ -112,18 +119,23 @@ def metrics() -> str:
     return _METRICS + "\n".join(lines) + "\n"
 
 
-def configuration() -> str:
-    """Return the text of docs/configuration.md."""
-    lines = ["| option | environment | default | meaning |", "| --- | --- | --- | --- |"]
-    for option in OPTIONS:
+def _option_rows(options: tuple[Option, ...]) -> Iterator[str]:
+    yield "| option | environment | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for option in options:
         flag = f"`--{option.name}`" if not option.secret else f"(no flag) `{option.name}`"
         form = f" {_cell(option.metavar)}" if option.metavar else ""
         marks = "" if User.GALERACTL in option.users else " ".join(f"*{user}*" for user in User if user in option.users)
         only = f" {marks}" if marks else ""
         default = f"`{option.default}`" if option.default else "-"
         default += f" (observer: `{option.observer_default}`)" if option.observer_default else ""
-        lines.append(f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |")
-    return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB
+        yield f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |"
+
+
+def configuration() -> str:
+    """Return the text of docs/configuration.md."""
+    lines = _option_rows(OPTIONS)
+    return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB + _ETCD_MEMBER + "\n".join(_option_rows(ETCD_MEMBER)) + "\n"
 
 
 PAGES = {"metrics.md": metrics, "configuration.md": configuration}

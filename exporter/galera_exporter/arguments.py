@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Never
+from typing import Never
 
 from galera_exporter.config import CONFIG_ENV, Contents, Resolved, load, nearest
 from galera_exporter.errors import ConfigError
-from galera_exporter.options import OPTIONS, User
+from galera_exporter.options import OPTIONS, Option, User
 
 SOURCES = textwrap.dedent(
     f"""\
@@ -24,8 +24,6 @@ SOURCES = textwrap.dedent(
     """
 )
 
-_BY_FLAG: Final = {f"--{option.name}": option for option in OPTIONS}
-
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line that names the fix, with exit status 2."""
@@ -35,12 +33,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
-def add_options(parser: argparse.ArgumentParser, user: User) -> None:
+def add_options(
+    parser: argparse.ArgumentParser,
+    user: User,
+    options: tuple[Option, ...] = OPTIONS,
+    title: str = "this node",
+) -> None:
     """Add --config and every option of the table that ``user`` takes."""
     parser.set_defaults(user=user)  # for resolve()
     parser.add_argument("--config", metavar="FILE", default="", help=f"TOML file with options [${CONFIG_ENV}]")
-    groups = {"": parser.add_argument_group("the cluster" if user is User.OBSERVER else "this node")}
-    for option in OPTIONS:
+    groups = {"": parser.add_argument_group(title)}
+    for option in options:
         if option.secret or user not in option.users:
             continue
         room = option.name.split(".")[0] if "." in option.name else ""
@@ -78,30 +81,35 @@ def resolve(
         SystemExit: for --help, --version, and a command line that names no known command.
     """
     arguments, unknown = parser.parse_known_args(argv)
-    given = vars(arguments)
-    flags: dict[str, str] = {}
-    for option in OPTIONS:
-        value = given.get(option.name)
-        if value is not None:
-            flags[option.name] = ",".join(value) if isinstance(value, list) else value
-    faults = tuple(_unknown_faults(unknown))
+    faults = tuple(unknown_faults(unknown))
     return arguments, load(
-        flags,
+        given_flags(arguments, OPTIONS),
         environ,
         hostname,
         user=arguments.user,
-        config_file=given.get("config", ""),
+        config_file=vars(arguments).get("config", ""),
         early_faults=faults,
         contents=contents,
     )
 
 
-def _unknown_faults(unknown: Sequence[str]) -> Iterator[str]:
+def given_flags(arguments: argparse.Namespace, options: tuple[Option, ...]) -> dict[str, str]:
+    """Return the text of each option that the command line gave."""
+    flags: dict[str, str] = {}
+    for option in options:
+        value = vars(arguments).get(option.name)
+        if value is not None:
+            flags[option.name] = ",".join(value) if isinstance(value, list) else value
+    return flags
+
+
+def unknown_faults(unknown: Sequence[str], options: tuple[Option, ...] = OPTIONS) -> Iterator[str]:
     """Name each argument that is no option, without the value behind it: that may be a password."""
+    known = {f"--{option.name}": option for option in options}
     value_follows = False
     for argument in unknown:
         name, equals, _ = argument.partition("=")
-        option = _BY_FLAG.get(name)
+        option = known.get(name)
         if option is not None and option.secret:
             yield (
                 f"{name}: not taken from the command line, which every process of the machine can read: "
@@ -110,7 +118,7 @@ def _unknown_faults(unknown: Sequence[str]) -> Iterator[str]:
         elif option is not None:
             yield f"{name}: an option of another command: leave it out"
         elif name.startswith("-"):
-            yield f"{name}: no such option{nearest(name, _BY_FLAG)}"
+            yield f"{name}: no such option{nearest(name, known)}"
         elif not value_follows:
             yield f"{argument!r}: not expected: options begin with --"
         value_follows = name.startswith("-") and not equals

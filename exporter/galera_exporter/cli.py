@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from galera_exporter import __version__, arguments, contents
 from galera_exporter.config import Resolved
 from galera_exporter.errors import ConfigError
+from galera_exporter.etcdmember import options as etcdmember
 from galera_exporter.footprint import share_one_heap, spare_charset_tables
 from galera_exporter.options import User
 from galera_exporter.settings import Config
@@ -45,6 +46,12 @@ Check the configuration and the files that it names, print each value with its o
 
 exit status: 0 good, 2 with all faults
 """
+_ETCD_MEMBER = """\
+Run beside one member of etcd: decide how it starts, write its configuration once it may start
+(GET /-/start answers 200 then), and look after it until SIGTERM or SIGINT. docs/etcd.md says how.
+
+exit status: 0 ended by a signal, 2 a faulty configuration or an address that cannot be had
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,16 +77,29 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        arguments.add_options(command, user)
+        title = "the cluster" if user is User.OBSERVER else "this node"
+        arguments.add_options(command, user, title=title)
+    member = commands.add_parser(
+        "etcd-member",
+        help="run beside one member of etcd",
+        description=_ETCD_MEMBER,
+        epilog="Every option can also be given as an environment variable (in brackets), or in a TOML file.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    arguments.add_options(member, User.SIDECAR, options=etcdmember.OPTIONS, title="this member")
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0, or 2 for a faulty configuration or an address that cannot be had."""
+    given = sys.argv[1:] if argv is None else argv
     try:
+        if given[:1] == ["etcd-member"]:
+            return _etcd_member(given)
         parsed, resolved = arguments.resolve(
             parser(),
-            sys.argv[1:] if argv is None else argv,
+            given,
             os.environ,
             socket.gethostname(),
             contents=contents.faults,
@@ -109,6 +129,23 @@ def _start(command: str) -> Callable[[Config], int]:
     from galera_exporter.sidecar import run  # noqa: PLC0415 - see above
 
     return run
+
+
+def _etcd_member(argv: Sequence[str]) -> int:
+    parsed, unknown = parser().parse_known_args(argv)
+    settings = etcdmember.load(
+        arguments.given_flags(parsed, etcdmember.OPTIONS),
+        os.environ,
+        socket.gethostname(),
+        config_file=parsed.config,
+        early_faults=tuple(arguments.unknown_faults(unknown, etcdmember.OPTIONS)),
+    )
+    share_one_heap()
+    spare_charset_tables()
+    # It loads the library of etcd, and nothing of MariaDB's.
+    from galera_exporter.etcdmember.process import run as run_member  # noqa: PLC0415 - see above
+
+    return run_member(settings)
 
 
 def _check(resolved: Resolved) -> int:

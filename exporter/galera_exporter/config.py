@@ -29,7 +29,6 @@ from galera_exporter.settings import (
 # Kubernetes puts such variables into every pod for a Service named galera-exporter (enableServiceLinks).
 _SERVICE_LINK: Final = re.compile(r"(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
-_BY_ENV: Final = {option.env: option for option in OPTIONS}
 Contents = Callable[[Mapping[str, Any]], Iterable[str]]
 """Yields the faults inside the files that the options' values, by name, point to."""
 CONFIG_ENV: Final = ENV_PREFIX + "CONFIG"
@@ -44,24 +43,28 @@ class Resolved:
     """Option name, text, origin."""
 
 
-class _Reader:
-    """Collects the text of each option, with its origin, and every fault."""
+class Reader:
+    """Collects the text of each option of a table, with its origin, and every fault."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User = User.SIDECAR, options: tuple[Option, ...] = OPTIONS) -> None:
         self.user = user
         self.faults: list[str] = []
         self.texts: dict[str, tuple[str, str]] = {}
+        self._by_name = {option.name: option for option in options}
+        self._by_env = {option.env: option for option in options}
 
     def environment(self, environ: Mapping[str, str]) -> None:
+        """Take what stands in the environment."""
         for name in sorted(environ):
             if not name.startswith(ENV_PREFIX) or name == CONFIG_ENV:
                 continue
-            if name in _BY_ENV:
-                self.texts[_BY_ENV[name].name] = (environ[name], f"${name}")
+            if name in self._by_env:
+                self.texts[self._by_env[name].name] = (environ[name], f"${name}")
             elif not _SERVICE_LINK.fullmatch(name.removeprefix(ENV_PREFIX)):
-                self.faults.append(f"${name}: no such option{nearest(name, _BY_ENV)}")
+                self.faults.append(f"${name}: no such option{nearest(name, self._by_env)}")
 
     def file(self, path: str) -> None:
+        """Take what stands in the TOML file."""
         try:
             with Path(path).open("rb") as stream:
                 table = tomllib.load(stream)
@@ -72,9 +75,9 @@ class _Reader:
             self.faults.append(f"--config {path}: not valid TOML: {error}")
             return
         for key, value in _flatten(table):
-            option = _BY_NAME.get(key)
+            option = self._by_name.get(key)
             if option is None:
-                self.faults.append(f"{path}: {key}: no such option{nearest(key, _BY_NAME)}")
+                self.faults.append(f"{path}: {key}: no such option{nearest(key, self._by_name)}")
             elif option.secret:
                 self.faults.append(
                     f"{path}: {key}: write {key}-file, or set ${option.env}: this file is no place for it"
@@ -82,11 +85,21 @@ class _Reader:
             else:
                 self.texts[key] = (value, path)
 
+    def read(self, flags: Mapping[str, str], environ: Mapping[str, str], config_file: str) -> None:
+        """Read the file, the environment and the flags, each of which wins over the one before."""
+        path = config_file or environ.get(CONFIG_ENV, "")
+        if path:
+            self.file(path)
+        self.environment(environ)
+        self.flags(flags)
+
     def flags(self, flags: Mapping[str, str]) -> None:
+        """Take what was given on the command line."""
         for name, text in flags.items():
             self.texts[name] = (text, f"--{name}")
 
     def value(self, option: Option) -> Any:
+        """Return the option's value; a faulty text is noted, and None or the default returned."""
         text, origin = self.texts.get(option.name, ("", "default"))
         default = option.default_of(self.user)
         text = text or default  # an empty variable is the way of many templates to say "not set"
@@ -146,13 +159,9 @@ def load(
     Raises:
         ConfigError: with every fault of every source.
     """
-    reader = _Reader(user)
+    reader = Reader(user)
     reader.faults.extend(early_faults)
-    path = config_file or environ.get(CONFIG_ENV, "")
-    if path:
-        reader.file(path)
-    reader.environment(environ)
-    reader.flags(flags)
+    reader.read(flags, environ, config_file)
     defaults = {
         "node-name": (environ.get("POD_NAME") or hostname, "$POD_NAME" if environ.get("POD_NAME") else "host name"),
         "namespace": (
@@ -174,7 +183,7 @@ def load(
     return Resolved(_build(values, hostname), _origins(reader))
 
 
-def _origins(reader: _Reader) -> tuple[tuple[str, str, str], ...]:
+def _origins(reader: Reader) -> tuple[tuple[str, str, str], ...]:
     rows = []
     for option in (each for each in OPTIONS if reader.user in each.users):
         text, origin = reader.texts.get(option.name, (option.default_of(reader.user), "default"))

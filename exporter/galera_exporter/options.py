@@ -6,12 +6,25 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+from galera_exporter.parsing import address as _address
+from galera_exporter.parsing import choice as _choice
+from galera_exporter.parsing import endpoints as _endpoints
+from galera_exporter.parsing import folder as _folder
+from galera_exporter.parsing import host_port as _host_port
+from galera_exporter.parsing import integer as _integer
+from galera_exporter.parsing import labels as _labels
+from galera_exporter.parsing import listen as _listen
+from galera_exporter.parsing import name as _name
+from galera_exporter.parsing import path as _path
+from galera_exporter.parsing import peers as _peers
+from galera_exporter.parsing import readable as _readable
+from galera_exporter.parsing import seconds as _seconds
+from galera_exporter.parsing import switch as _switch
+from galera_exporter.parsing import text as _text
+from galera_exporter.parsing import url_path as _url_path
+
 ENV_PREFIX: Final = "GALERA_EXPORTER_"
 
 
@@ -58,127 +71,8 @@ class Option:
         return self.observer_default if user is User.OBSERVER and self.observer_default else self.default
 
 
-def _text(text: str) -> str:
-    return text
-
-
-def _name(text: str) -> str:
-    if not _NAME.fullmatch(text):
-        raise ValueError("use 1 to 253 letters, digits, '-', '_' and '.', and begin and end with a letter or digit")
-    return text
-
-
 def _name_or_none(text: str) -> str:
     return _name(text) if text else ""
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-            raise ValueError(f"write a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not low <= float(text) <= high:
-            raise ValueError(f"write seconds from {low:g} to {high:g}, for example 2 or 0.5")
-        return float(text)
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    values = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if text.lower() not in values:
-        raise ValueError("write true or false")
-    return values[text.lower()]
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError(f"write one of {', '.join(allowed)}")
-        return text.lower()
-
-    return parse
-
-
-def _host_port(text: str, *, host_needed: bool = True) -> tuple[str, int]:
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\[\]:/]*)):(\d{1,5})", text)
-    if not match or not 0 <= int(match[3]) <= 65535 or (host_needed and not (match[1] or match[2])):  # noqa: PLR2004 - ports
-        raise ValueError("write HOST:PORT, for example 127.0.0.1:3306 or [::1]:3306")
-    return match[1] or match[2], int(match[3])
-
-
-def _address(text: str) -> str:
-    if text:
-        _host_port(text)
-    return text
-
-
-def _listen(text: str) -> tuple[tuple[str, int], ...]:
-    return tuple(_host_port(part.strip(), host_needed=False) for part in text.split(","))
-
-
-def _endpoints(text: str) -> tuple[str, ...]:
-    endpoints = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
-    for endpoint in endpoints:
-        url = urlsplit(endpoint)
-        plain = f"{url.scheme}://{url.netloc}" == endpoint and "@" not in url.netloc
-        if url.scheme not in ("http", "https") or not plain:
-            raise ValueError("write http://HOST:PORT or https://HOST:PORT, several separated by commas")
-        _host_port(url.netloc)
-    return endpoints
-
-
-def _path(text: str) -> Path | None:
-    return Path(text) if text else None
-
-
-def _readable(text: str) -> Path | None:
-    if not text:
-        return None
-    try:
-        with Path(text).open("rb"):
-            return Path(text)
-    except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror}): give a file that this user may read") from None
-
-
-def _folder(text: str) -> Path | None:
-    if text and not Path(text).is_dir():
-        raise ValueError("is no directory: create it, or mount it")
-    return Path(text) if text else None
-
-
-def _peers(text: str) -> tuple[tuple[str, str], ...]:
-    peers: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, url = part.partition("=")
-        if not equals or name in peers:
-            raise ValueError("write NODE=URL for each node once, for example galera-0=http://galera-0.galera:10104")
-        _name(name)
-        peers[name] = _endpoints(url)[0]
-    return tuple(peers.items())
-
-
-def _url_path(text: str) -> str:
-    if not re.fullmatch(r"/[A-Za-z0-9_./~-]+", text) or text.startswith("/-/"):
-        raise ValueError("write a path such as /metrics; paths under /-/ are taken")
-    return text
-
-
-def _labels(text: str) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = part.partition("=")
-        if not equals or not _LABEL.fullmatch(name) or name.startswith("__"):
-            raise ValueError("write NAME=VALUE with a name of letters, digits and '_', for example dc=seoul")
-        labels[name] = value
-    return labels
 
 
 OPTIONS: Final[tuple[Option, ...]] = (

@@ -108,7 +108,8 @@ check() {
   done
   settings=$("${server[@]}" --verbose --help 2>&1) ||
     finish 78 "mariadbd does not accept its options: $(printf '%s' "$settings" | grep -m 3 -F ERROR)"
-  provider=$(pick 'wsrep-provider +(.*)' <(printf '%s\n' "$settings"))
+  # 11.8 has two of that name: whether the plugin that makes a variable of each option is on, and the library.
+  provider=$(pick 'wsrep-provider +(.*)' <(printf '%s\n' "$settings") | grep -vxE 'ON|OFF|FORCE(_PLUS_PERMANENT)?')
   served=$(pick 'datadir +(.*)' <(printf '%s\n' "$settings"))
   [[ -r $provider ]] || finish 78 "wsrep_provider is '$provider', which is no file: set it to libgalera_smm.so;\
  packages galera-4, mariadb-server-galera"

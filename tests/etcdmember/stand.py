@@ -126,6 +126,11 @@ class Pod:
             return ""
         return wait["reason"] if wait else ""
 
+    def cluster(self) -> str:
+        """Return the id of its cluster; raises OSError."""
+        found: str = self.state()["cluster_id"]
+        return found
+
     def told(self) -> str:
         """Return the sidecar's log."""
         return self.logs[0].read_text()
@@ -151,6 +156,24 @@ class Stand:
         for pod in self.pods:
             pod.start()
 
+    def restore(self) -> None:
+        """Bring all pods up as voters again: on their volumes, or else on new ones."""
+        for pod in self.pods:
+            if not pod.scheduled:
+                pod.start()
+        try:
+            self.wait_voters(timeout=20)
+        except (AssertionError, OSError):
+            self.begin_again()
+
+    def begin_again(self) -> None:
+        """Do what the runbook says where the quorum is lost for good: new volumes for all."""
+        for pod in self.pods:
+            pod.kill()
+            pod.wipe()
+        self.start()
+        self.wait_voters()
+
     def close(self) -> None:
         """End everything."""
         self._end.set()
@@ -168,6 +191,10 @@ class Stand:
         logs = [log for pod in self.pods for log in pod.logs]
         wait_until(lambda: bool(predicate()), timeout, what, logs, 0.2)
 
+    def wait_for(self, pod: Pod, reason: str, timeout: float = 40) -> None:
+        """Wait until a pod waits for this reason."""
+        self.wait(lambda: pod.waits() == reason, f"{pod.name} waits: {reason}", timeout)
+
     def wait_voters(self, pods: Sequence[Pod] = (), timeout: float = 60) -> None:
         """Wait until all pods serve as voters of one cluster."""
         wanted = pods or self.pods
@@ -175,7 +202,7 @@ class Stand:
         def look() -> bool:
             states = [pod.state() for pod in wanted]
             clusters = {state["cluster_id"] for state in states}
-            return len(clusters) == 1 and all(state["serving"] and not state["learner"] for state in states)
+            return len(clusters) == 1 and all(state["learner"] is False and state["wait"] is None for state in states)
 
         self.wait(look, f"{', '.join(pod.name for pod in wanted)} are voters of one cluster", timeout)
 
@@ -192,6 +219,20 @@ class Stand:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def remove(self, member: str, by: Pod) -> None:
+        """Remove a member by hand; etcd refuses for some seconds after a member started."""
+
+        def done() -> bool:
+            try:
+                self.ctl("member", "remove", member, pod=by)
+            except AssertionError as error:
+                if "unhealthy cluster" not in str(error):
+                    raise
+                return False
+            return True
+
+        self.wait(done, f"{member} is removed")
 
     def members(self) -> list[dict[str, Any]]:
         """Return the members, as the cluster knows them."""

@@ -148,7 +148,8 @@ def test_notes_name_objects_that_exist(name: str, tmp_path: Path) -> None:
         ("no-observer", ["always db-galera-0"], ["another when that one fails"]),
         ("tls", ["*.db-galera-nodes.galera.svc.cluster.local"], ["in the clear"]),
         ("diagnostic", ["DIAGNOSTIC MODE"], []),
-        ("application", ["Password of shop"], []),
+        ("application", ["Password of shop", "ImagePullBackOff"], []),
+        ("everything-else", [], ["ImagePullBackOff"]),
         ("existing-secrets", ["get secret db-passwords"], ["delete secret"]),
     ],
 )

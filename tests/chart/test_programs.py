@@ -166,6 +166,8 @@ def test_the_certificate_is_valid_for_every_name_that_somebody_asks(name: str, t
         for endpoint in monitor["spec"]["podMetricsEndpoints"]:
             asked.add(endpoint.get("tlsConfig", {}).get("serverName", "localhost"))
     assert len(asked) > 10
+    # A member of etcd looks these up, one after the other, until one has the address of the member that connects.
+    assert names[0] == f"{FULLNAME}-etcd-nodes.{NAMESPACE}.svc.cluster.local"
     for host in asked:
         assert any(_matches(pattern, str(host)) for pattern in names), host
     assert certificate["spec"].get("commonName") is None  # etcd would take it for a user

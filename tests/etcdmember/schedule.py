@@ -9,6 +9,7 @@ from typing import Final
 
 from etcdmember.world import Pod, World
 from galera_exporter.errors import RegistryError
+from galera_exporter.etcdmember.state import Standing
 
 WORK = ("round", "kubelet")
 FAULTS = ("crash", "start", "start", "start", "wipe", "end_sidecar", "kill_etcd", "lose_data", "remove", "cut", "heal")
@@ -92,12 +93,17 @@ HAPPENINGS: Final[Mapping[str, Callable[[World, Pod, Pod], object]]] = {
 }
 
 
-def calm(world: World, rounds: int = 60) -> bool:
-    """Mend everything, and let all go on; return whether all are voters of one cluster in the end."""
+def mend(world: World) -> None:
+    """End all faults."""
     world.faults = False
     world.cut.clear()
     for pod in world.pods:
         world.start(pod)
+
+
+def calm(world: World, rounds: int = 60) -> bool:
+    """Mend everything, and let all go on; return whether all are voters of one cluster in the end."""
+    mend(world)
     for _ in range(rounds):
         for pod in world.pods:
             world.round(pod)
@@ -109,6 +115,10 @@ def calm(world: World, rounds: int = 60) -> bool:
 
 def conclude(world: World) -> bool:
     """Check what calm brings; return whether the members found together without a person."""
+    mend(world)
+    for pod in world.pods:
+        if pod.disk.standing() is Standing.LOST:  # who hears it a moment too late builds on data that are gone
+            world.round(pod)
     hopeful = world.recoverable()
     settled = calm(world)
     assert settled or not hopeful, "calm does not bring a cluster of all members"

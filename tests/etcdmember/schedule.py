@@ -9,6 +9,7 @@ from typing import Final
 
 from etcdmember.world import Pod, World
 from galera_exporter.errors import RegistryError
+from galera_exporter.etcdmember.state import Standing
 
 WORK = ("round", "kubelet")
 FAULTS = ("crash", "start", "start", "start", "wipe", "end_sidecar", "kill_etcd", "lose_data", "remove", "cut", "heal")
@@ -16,6 +17,7 @@ BEGINNINGS = ("wipe", "start", "start", "start", "end_sidecar")
 """Faults that keep a first cluster from coming together."""
 LARGEST = 5
 """Members of the largest cluster."""
+_OF_THE_PROCESS = frozenset({"round", "crash", "start", "wipe", "end_sidecar"})
 _DISTURBED = 0.3
 _DEPTH = 2
 _BURSTS = (1, 1, 1, 2, 8)
@@ -34,25 +36,25 @@ def prepare(size: int, seed: int, *, settled: bool, faults: tuple[str, ...] = FA
         world.faults = True
     depth = 0
 
-    def disturb(spared: Pod) -> None:
+    def disturb() -> None:
         nonlocal depth
         if not world.faults or depth == _DEPTH or random.random() > _DISTURBED:
             return
         depth += 1
         for _ in range(random.choice(_BURSTS)):
             kind = random.choice((*WORK * len(faults), *faults))
-            happen(world, (kind, random.randrange(LARGEST), random.randrange(LARGEST)), spared)
+            happen(world, (kind, random.randrange(LARGEST), random.randrange(LARGEST)))
         depth -= 1
 
     world.disturb = disturb
     return world
 
 
-def happen(world: World, event: Event, spared: Pod | None = None) -> None:
-    """Let one thing happen, to anybody but the ``spared`` one."""
+def happen(world: World, event: Event) -> None:
+    """Let one thing happen. A process in the middle of its round ends by itself only: see the store's CrashError."""
     kind, first, second = event
     pod, other = world.pods[first % len(world.pods)], world.pods[second % len(world.pods)]
-    if pod is spared:
+    if pod.busy and kind in _OF_THE_PROCESS:
         return
     HAPPENINGS[kind](world, pod, other)
 
@@ -91,12 +93,17 @@ HAPPENINGS: Final[Mapping[str, Callable[[World, Pod, Pod], object]]] = {
 }
 
 
-def calm(world: World, rounds: int = 60) -> bool:
-    """Mend everything, and let all go on; return whether all are voters of one cluster in the end."""
+def mend(world: World) -> None:
+    """End all faults."""
     world.faults = False
     world.cut.clear()
     for pod in world.pods:
         world.start(pod)
+
+
+def calm(world: World, rounds: int = 60) -> bool:
+    """Mend everything, and let all go on; return whether all are voters of one cluster in the end."""
+    mend(world)
     for _ in range(rounds):
         for pod in world.pods:
             world.round(pod)
@@ -108,6 +115,10 @@ def calm(world: World, rounds: int = 60) -> bool:
 
 def conclude(world: World) -> bool:
     """Check what calm brings; return whether the members found together without a person."""
+    mend(world)
+    for pod in world.pods:
+        if pod.disk.standing() is Standing.LOST:  # who hears it a moment too late builds on data that are gone
+            world.round(pod)
     hopeful = world.recoverable()
     settled = calm(world)
     assert settled or not hopeful, "calm does not bring a cluster of all members"

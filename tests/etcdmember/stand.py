@@ -6,17 +6,18 @@ import json
 import os
 import random
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab.process import Process, wait_until
 from lab.sidecar import environment
-from lab.web import fetch
 
 BACK_OFF = 0.5
 """Seconds between the end of a container and its next start."""
@@ -35,6 +36,7 @@ class Pod:
         self.logs = (folder / f"{name}-member.log", folder / f"{name}-etcd.log")
         self.flags = dict(flags)
         self.scheme = "https" if "tls-ca" in flags else "http"
+        self._trust = ssl.create_default_context(cafile=flags["tls-ca"]) if "tls-ca" in flags else None
         self.sidecar: Process | None = None
         self.etcd: Process | None = None
         self.scheduled = False
@@ -111,7 +113,12 @@ class Pod:
 
     def get(self, path: str) -> str:
         """Fetch a page of the sidecar; raises OSError."""
-        return fetch(f"{self.scheme}://{self.host}:2378{path}", timeout=3)
+        handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._trust)]
+        with urllib.request.build_opener(*handlers).open(
+            f"{self.scheme}://{self.host}:2378{path}", timeout=3
+        ) as answer:
+            text: str = answer.read().decode()
+            return text
 
     def state(self) -> dict[str, Any]:
         """Return what the sidecar tells; raises OSError."""
@@ -136,13 +143,27 @@ class Pod:
         return self.logs[0].read_text()
 
 
+def loopback_hosts(count: int) -> list[str]:
+    """Return addresses of this machine that nobody else is likely to have chosen."""
+    net = random.Random()  # not seeded: parallel workers must differ
+    return [f"127.{net.randint(1, 254)}.{net.randint(1, 254)}.{net.randint(1, 254)}" for _ in range(count)]
+
+
 class Stand:
     """All pods, and the kubelet that tends them."""
 
-    def __init__(self, size: int, folder: Path, flags: Mapping[str, str] | None = None, *, etcd: str = "etcd") -> None:
+    def __init__(
+        self,
+        size: int,
+        folder: Path,
+        flags: Mapping[str, str] | None = None,
+        *,
+        hosts: Sequence[str] = (),
+        etcd: str = "etcd",
+    ) -> None:
         self.login: tuple[str, ...] = ()
-        net = random.Random()  # not seeded: parallel workers must differ
-        hosts = [f"127.{net.randint(1, 254)}.{net.randint(1, 254)}.{net.randint(1, 254)}" for _ in range(size)]
+        """Options of etcdctl."""
+        hosts = hosts or loopback_hosts(size)
         names = [f"etcd-{n}" for n in range(size)]
         members = ",".join(f"{name}={host}" for name, host in zip(names, hosts, strict=True))
         given = {"initial-members": members, **(flags or {})}

@@ -62,6 +62,8 @@ class Pod:
     config: tuple[str, StartNew | StartExisting | Start] | None = None
     admitted: bool = False
     etcd: Data | None = None
+    busy: bool = False
+    """In the middle of a round."""
 
 
 class World:
@@ -75,7 +77,7 @@ class World:
         self.cut: set[frozenset[str]] = set()
         self.faults = True
         self.random = random
-        self.disturb: Callable[[Pod], None] = lambda _: None
+        self.disturb: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
         self._settings = {
             pod.name: MemberSettings(
@@ -130,10 +132,12 @@ class World:
         """Let the member look, decide and act once."""
         if pod.member is None:
             return
+        pod.busy = True
         try:
             pod.member.round()
         except CrashError:
             pod.member = None
+        pod.busy = False
         self.check()
 
     def kubelet(self, pod: Pod) -> None:
@@ -221,11 +225,11 @@ class World:
 
     def ask(self, pod: Pod, other: Pod) -> Peer:
         """Let one member ask another, while the world goes on."""
-        self.disturb(pod)
+        self.disturb()
         report = other.member.report if other.member and self.linked(pod, other) else None
-        self.disturb(pod)
+        self.disturb()
         doubt = "" if self.quorum(other) else "no leader"
-        self.disturb(pod)
+        self.disturb()
         if other.etcd is None or not self.linked(pod, other):
             return Peer(other.name, report)
         return Peer(other.name, report, self.view(other, doubt))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from galera_exporter import parsing
+from galera_exporter import contents, parsing
 from galera_exporter.config import Reader
 from galera_exporter.errors import ConfigError
 from galera_exporter.etcdmember.settings import AuthSettings, MemberSettings, TlsFiles
@@ -150,6 +150,7 @@ def load(
         reader.texts["name"] = (environ.get("POD_NAME") or hostname, "$POD_NAME")
     values = {option.name: reader.value(option) for option in OPTIONS}
     reader.faults.extend(_contradictions(values))
+    reader.faults.extend(contents.tls_faults("", values))
     if reader.faults:
         raise ConfigError(tuple(reader.faults))
     return _build(values)

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_options(parser: argparse.ArgumentParser, user: User) -> None:
     """Add --config and every option of the table that ``user`` takes."""
-    parser.set_defaults(user=user)  # for resolve()
+    parser.set_defaults(takes=user)  # for resolve(); a command may have an option "--user"
     parser.add_argument("--config", metavar="FILE", default="", help=f"TOML file with options [${CONFIG_ENV}]")
     groups = {"": parser.add_argument_group("the cluster" if user is User.OBSERVER else "this node")}
     for option in OPTIONS:
@@ -89,7 +89,7 @@ def resolve(
         flags,
         environ,
         hostname,
-        user=arguments.user,
+        user=arguments.takes,
         config_file=given.get("config", ""),
         early_faults=faults,
         contents=contents,

@@ -92,6 +92,34 @@ def test_two_lost_volumes_wait_and_never_make_a_second_cluster_until_a_person_gi
     assert survivor.cluster() != cluster
 
 
+def test_the_data_of_the_one_volume_that_is_left_can_be_kept_as_docs_etcd_md_says(three: Stand) -> None:
+    three.ctl("put", "/rescued", "1")
+    survivor, *lost = three.pods
+    lose_volume(*lost)
+    survivor.stop()  # in order: what only the log has is not in its database
+    old = survivor.volume / json.loads((survivor.volume / "identity.json").read_text())["identity"]["directory"]
+    url = f"http://{survivor.host}:2380"
+    three.ctl(
+        "snapshot",
+        "restore",
+        str(old / "member" / "snap" / "db"),
+        "--skip-hash-check",
+        f"--data-dir={survivor.volume / 'restored'}",
+        f"--name={survivor.name}",
+        f"--initial-cluster={survivor.name}={url}",
+        f"--initial-advertise-peer-urls={url}",
+        "--initial-cluster-token=restored-1",
+    )
+    backup = survivor.volume.with_name("backup")
+    backup.mkdir()
+    for path in (old, survivor.volume / "identity.json"):
+        path.rename(backup / path.name)
+    three.start()
+    three.wait_voters(timeout=90)
+    assert len(three.members()) == 3
+    assert three.ctl("get", "/rescued", pod=lost[1]).split() == ["/rescued", "1"]
+
+
 def test_after_the_loss_of_all_volumes_a_new_cluster_begins_under_another_id(three: Stand) -> None:
     before = three.pods[0].cluster()
     three.begin_again()

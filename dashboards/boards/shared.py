@@ -1,0 +1,82 @@
+"""Panels that are on more than one dashboard."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from boards.codes import KEYS, STANDINGS, VERDICTS
+from boards.frame import ALERT_LIST, RUNBOOK
+from boards.limits import limit
+from boards.looks import steps
+from boards.panels import Column, Placed, Query, rows_of, states, tile
+from boards.promql import BY_CLUSTER, BY_POD, ONE, PODS, alerts, standing, verdict
+from galera_exporter.web.tones import Look
+
+SEVERITIES: Final = {
+    "critical": Look("bad", "critical"),
+    "warning": Look("fair", "warning"),
+    "info": Look("mute", "info"),
+}
+PAUSE: Final = steps(fair=limit("GaleraFlowControlPaused", "warning"), bad=limit("GaleraFlowControlPaused", "critical"))
+WINDOW: Final = steps(good=limit("GaleraIstWindowShort", "warning"))
+QUEUE: Final = steps(fair=limit("GaleraRecvQueueHigh", "warning"), bad=1)
+SHARE: Final = steps(fair=0.001, good=1)
+"""Of nodes: all is good, some is fair, none is bad."""
+IDLE: Final = {-1: Look("mute", "idle")}
+"""A window that has no end, since nothing is written."""
+
+
+def verdict_tile(width: int) -> Placed:
+    """Return the one word."""
+    return tile(
+        "Verdict",
+        "Healthy: all expected nodes serve and no alert fires. Degraded: it serves, and someone should look. "
+        "Down: no node serves, or one serves without a history. Split brain: two sides take writes. "
+        "Unknown: no sidecar answers.",
+        Query(verdict(ONE), ""),
+        width=width,
+        words=VERDICTS,
+        absent="Unknown",
+    )
+
+
+def alerts_table(width: int, height: int, where: str = ONE) -> Placed:
+    """Return the alerts that fire, the worst first."""
+    same = f"on (alertname, severity, {BY_POD})"
+    return rows_of(
+        "Firing alerts",
+        "What fires now, how long its condition has held, and a link to what to do. Empty: nothing fires.",
+        Column("Severity", label="severity", words=SEVERITIES, width=90),
+        Column("Alert", label="alertname", links=(RUNBOOK, ALERT_LIST)),
+        Column("Node", label="pod", width=130),
+        Column(
+            "For", f"(time() - ALERTS_FOR_STATE{{{where}}}) and {same} {alerts(where)}", unit="dtdurations", width=90
+        ),
+        by=("severity", "alertname", "pod"),
+        width=width,
+        height=height,
+        absent="No alert fires",
+    )
+
+
+def standings(width: int, height: int, pods: str = PODS) -> Placed:
+    """Return the state of each node over time."""
+    return states(
+        "State of each node",
+        "One bar a node. Down: MariaDB gives no answer, and no transfer or start is under way. "
+        "No sidecar: nothing is known.",
+        Query(standing(pods)),
+        words=STANDINGS,
+        width=width,
+        height=height,
+    )
+
+
+def key_column(expr: str) -> Column:
+    """Return what is to be said of a node's key in etcd."""
+    return Column("Key in etcd", expr, words=KEYS)
+
+
+def by_cluster(expr: str) -> str:
+    """Return the greatest of a cluster."""
+    return f"max by ({BY_CLUSTER}) ({expr})"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from boards.codes import REGISTRY, STANDINGS
+from boards.codes import REGISTRY, STANDINGS, WINDOWS
 from boards.frame import Board, Row, one_cluster, pod_variable, to_board
-from boards.limits import limit, window
+from boards.limits import limit, tones, window
 from boards.looks import steps
 from boards.panels import NOTHING, Column, Placed, Query, lines, rows_of, tile
 from boards.promql import (
@@ -19,12 +19,14 @@ from boards.promql import (
     behind,
     counted,
     during_transfer,
+    ist_window,
     key,
+    margin,
     per_pod,
     rate,
     standing,
 )
-from boards.shared import IDLE, PAUSE, QUEUE, SHARE, WINDOW, alerts_table, key_column, standings, verdict_tile
+from boards.shared import PAUSE, QUEUE, SHARE, WINDOW, alerts_table, key_column, standings, verdict_tile
 from galera_exporter.web.tones import Look
 
 _ASKS: Final = {0: Look("mute", NOTHING), 1: Look("fair", "asks")}
@@ -73,9 +75,10 @@ def glance() -> list[Placed]:
             "Votes to lose",
             "Votes that may go at once so that the rest is still a majority. 0 where three or more nodes are expected: "
             "the next loss is an outage.",
-            Query(f"max by ({BY_CLUSTER}) (galera_cluster:votes_losable:max{{{ONE}}})", ""),
+            Query(margin(ONE), "{{part}}"),
             width=3,
-            steps=steps(good=1),
+            steps=steps("bad", good=1, mute=2),
+            name=True,
             absent="None",
         ),
         tile(
@@ -90,16 +93,12 @@ def glance() -> list[Placed]:
         tile(
             "IST window",
             "How long a node may be away and still come back without a full copy, at the rate of the last ten minutes. "
-            "Idle: nothing is written, and the window has no end.",
-            Query(
-                f"max by ({BY_CLUSTER}) (galera_node:ist_window_seconds{{{ONE}}}) "
-                f"or galera_cluster:nodes_synced:sum{{{ONE}}} * 0 - 1",
-                "",
-            ),
+            "Idle: nothing is written. Growing: the cache is young, and has dropped nothing yet.",
+            Query(ist_window(ONE, BY_CLUSTER), ""),
             width=3,
-            unit="dtdurations",
+            unit="s",
             steps=WINDOW,
-            words=IDLE,
+            words=WINDOWS,
         ),
         tile(
             "Registry",
@@ -133,10 +132,10 @@ def nodes() -> Placed:
         Column("Pause", f"wsrep_flow_control_requested{{{PODS}}}", words=_ASKS, width=80),
         Column(
             "IST window",
-            f"galera_node:ist_window_seconds{{{PODS}}} or {per_pod('galera_up')} * 0 - 1",
-            unit="dtdurations",
+            ist_window(PODS, BY_POD),
+            unit="s",
             steps=WINDOW,
-            words=IDLE,
+            words=WINDOWS,
             width=120,
         ),
         key_column(key()),
@@ -219,7 +218,7 @@ def _conflicts() -> Row:
                 Query(f"{rate('wsrep_local_cert_failures_total')}\n/ ({rate('wsrep_replicated_total')} > 0)"),
                 width=8,
                 unit="percentunit",
-                steps=steps(bad=limit("GaleraCertificationFailures", "warning")),
+                steps=steps("good", **tones("GaleraCertificationFailures")),
             ),
             lines(
                 "Brute-force aborts",
@@ -335,7 +334,7 @@ def _transfers() -> Row:
                 "The same as time, at the present rate of writes. Absent while idle.",
                 Query(f"galera_node:ist_window_seconds{{{PODS}}}"),
                 width=8,
-                unit="dtdurations",
+                unit="s",
                 steps=WINDOW,
             ),
         ],

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from boards.codes import DEGRADED, DOWN, HEALTHY, REGISTRY, SPLIT_BRAIN, UNKNOWN, VERDICTS
+from boards.codes import DEGRADED, DOWN, HEALTHY, REGISTRY, SPLIT_BRAIN, UNKNOWN, VERDICTS, WINDOWS
 from boards.frame import Board, Row, query_variable, to_board
+from boards.limits import limit
 from boards.looks import steps
 from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
-from boards.promql import BY_CLUSTER, MANY, alerts, verdict
-from boards.shared import IDLE, PAUSE, WINDOW
+from boards.promql import BY_CLUSTER, MANY, alerts, ist_window, verdict
+from boards.shared import PAUSE, WINDOW
+from galera_exporter.web.tones import Look
 
 _CLUSTER: Final = "{{namespace}}/{{galera_cluster}}"
+_NODES: Final = limit("GaleraClusterNoFailureMargin", "critical", "nodes")
+"""With fewer, a cluster never has a vote to lose."""
 
 
 def _count(title: str, about: str, *codes: int, good: bool = False, bad: bool = False) -> Placed:
     wanted = " or ".join(f"({verdict(MANY)}) == {code}" for code in codes)
-    shade = {} if good else {"bad": 1.0} if bad else {"fair": 1.0}
-    return tile(title, about, Query(f"count({wanted}) or vector(0)", ""), width=4, steps=steps(**shade), absent="0")
+    shade = () if good else steps("good", bad=1) if bad else steps("good", fair=1)
+    return tile(title, about, Query(f"count({wanted}) or vector(0)", ""), width=4, steps=shade, absent="0")
 
 
 def _firing(severity: str, **shade: float) -> Placed:
@@ -26,13 +30,13 @@ def _firing(severity: str, **shade: float) -> Placed:
         f"Alerts of severity {severity} that fire in these clusters.",
         Query(f"count({alerts(MANY, severity)}) or vector(0)", ""),
         width=4,
-        steps=steps(**shade),
+        steps=steps("good", **shade),
         absent="0",
     )
 
 
 def _table() -> Placed:
-    bad_count = steps(bad=1)
+    bad_count = steps("good", bad=1)
     return rows_of(
         "Clusters",
         "One row a cluster. The name leads to its dashboard.",
@@ -43,11 +47,19 @@ def _table() -> Placed:
             links=(to_board("galera-cluster", namespace="Namespace", galera_cluster="Cluster"),),
         ),
         Column("Verdict", verdict(MANY), words=VERDICTS, filled=True, width=120),
-        Column("Primary", f"galera_cluster:nodes_primary:sum{{{MANY}}}", steps=steps(good=1), width=80),
-        Column("Serving", f"galera_cluster:nodes_serving:sum{{{MANY}}}", steps=steps(good=1), width=80),
+        Column("Primary", f"galera_cluster:nodes_primary:sum{{{MANY}}}", steps=steps("bad", good=1), width=80),
+        Column("Serving", f"galera_cluster:nodes_serving:sum{{{MANY}}}", steps=steps("bad", good=1), width=80),
         Column("Expected", f"galera_cluster:expected_size:max{{{MANY}}}", width=85),
         Column("Synced", f"galera_cluster:nodes_synced:sum{{{MANY}}}", width=80),
-        Column("Votes to lose", f"galera_cluster:votes_losable:max{{{MANY}}}", steps=steps(good=1), width=110),
+        Column(
+            "Votes to lose",
+            f"galera_cluster:votes_losable:max{{{MANY}}} and on ({BY_CLUSTER}) "
+            f"galera_cluster:expected_size:max{{{MANY}}} >= {_NODES:g} "
+            f"or galera_cluster:votes_losable:max{{{MANY}}} * 0 - 1",
+            steps=steps("bad", good=1),
+            words={-1: Look("mute", "none")},
+            width=110,
+        ),
         Column(
             "Paused",
             f"galera_node:flow_control_paused:ratio_rate5m{{{MANY}}}",
@@ -58,11 +70,10 @@ def _table() -> Placed:
         ),
         Column(
             "IST window",
-            f"max by ({BY_CLUSTER}) (galera_node:ist_window_seconds{{{MANY}}}) "
-            f"or galera_cluster:nodes_synced:sum{{{MANY}}} * 0 - 1",
-            unit="dtdurations",
+            ist_window(MANY, BY_CLUSTER),
+            unit="s",
             steps=WINDOW,
-            words=IDLE,
+            words=WINDOWS,
             width=120,
         ),
         Column("Registry", f"galera_registry_up{{{MANY}}}", words=REGISTRY, width=110),
@@ -75,7 +86,7 @@ def _table() -> Placed:
         Column(
             "Warnings",
             f"count by ({BY_CLUSTER}) ({alerts(MANY, 'warning')}) or galera_cluster:nodes:count{{{MANY}}} * 0",
-            steps=steps(fair=1),
+            steps=steps("good", fair=1),
             width=85,
         ),
         by=("namespace", "galera_cluster"),

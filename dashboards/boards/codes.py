@@ -81,6 +81,12 @@ KEYS: Final[Mapping[int, Look]] = MappingProxyType(
     }
 )
 
+IDLE: Final = -1
+GROWING: Final = -2
+
+WINDOWS: Final[Mapping[int, Look]] = MappingProxyType({IDLE: Look("mute", "idle"), GROWING: Look("mute", "growing")})
+"""A window of IST that is no time: nothing is written; or the cache is young, and has dropped nothing yet."""
+
 YES_NO: Final[Mapping[int, Look]] = MappingProxyType({0: Look("bad", "No"), 1: Look("good", "Yes")})
 """Where yes is as it should be."""
 ON_OFF: Final[Mapping[int, Look]] = MappingProxyType({0: Look("mute", "off"), 1: Look("mute", "on")})

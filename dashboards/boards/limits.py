@@ -8,12 +8,21 @@ from typing import Any, Final
 
 import yaml
 
+from galera_exporter.web.tones import Tone
+
+TONES: Final[dict[str, Tone]] = {"critical": "bad", "warning": "fair", "info": "mute"}
 ALERTS: Final = Path(__file__).parents[2] / "alerts"
 
 
 def limit(alert: str, level: str, parameter: str = "threshold") -> float:
     """Return a number of an alert's level; raises KeyError where there is no such alert, level or parameter."""
     return float(_source(alert)["levels"][level][parameter])
+
+
+def tones(alert: str, parameter: str = "threshold") -> dict[str, float]:
+    """Return the numbers from which an alert fires, by the tone of its level: critical is bad, warning is fair."""
+    levels: dict[str, dict[str, Any]] = _source(alert)["levels"]
+    return {TONES[level]: float(parameters[parameter]) for level, parameters in levels.items()}
 
 
 def window(alert: str, level: str, parameter: str) -> str:

@@ -21,21 +21,19 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from galera_exporter.web.tones import COLOURS, Look, Tone
 
-NODE_COLOURS: Final = ("#3a7fd5", "#c0589f", "#8f8a1e", "#7a6ad8", "#a0683c", "#4f8a9e", "#6b7785")
+NODE_COLOURS: Final = ("#347cd4", "#949414", "#b8559a", "#584cec", "#4c702c", "#5894bc", "#a09468")
 """Of the nodes 0 to 6 (their pods' ordinal), the same on every panel; none is a colour of a state."""
 LIMIT_LINE: Final = COLOURS["bad"]
+CALM: Final = "transparent"
 
 
-def steps(good: float | None = None, fair: float | None = None, bad: float | None = None) -> list[Threshold]:
-    """Return thresholds: each tone from its number on, and the one that is missing below the lowest.
+def steps(base: Tone, **more: float) -> list[Threshold]:
+    """Return thresholds: the tone of all that is less, and each further tone from its number on.
 
-    ``steps(fair=0.1, bad=0.5)`` is good below 0.1. ``steps(good=1800)`` is fair below 1800.
+    ``steps("good", fair=0.1, bad=0.5)`` is good below 0.1.
     """
-    tones: tuple[tuple[Tone, float | None], ...] = (("good", good), ("fair", fair), ("bad", bad))
-    given = [(tone, value) for tone, value in tones if value is not None]
-    base: Tone = "good" if good is None else "fair" if fair is None else "bad"
-    ordered = sorted(given, key=lambda step: step[1])
-    return [Threshold(None, COLOURS[base]), *(Threshold(value, COLOURS[tone]) for tone, value in ordered)]
+    from_on = sorted((more[tone], colour) for tone, colour in COLOURS.items() if tone in more)
+    return [Threshold(None, COLOURS[base]), *(Threshold(value, colour) for value, colour in from_on)]
 
 
 def neutral() -> list[Threshold]:
@@ -48,12 +46,24 @@ def thresholds(of: list[Threshold]) -> build.ThresholdsConfig:
     return build.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(of)
 
 
-def mapping(words: Mapping[int, Look] | Mapping[str, Look], absent: str = "") -> list[ValueMapping]:
-    """Return the words and colours of codes, or of texts; ``absent`` is the word for no value."""
+def calm(colour: str) -> str:
+    """Return the colour of a table's cell: only what is not well is filled, so that it is seen."""
+    return CALM if colour in {COLOURS["good"], COLOURS["mute"]} else colour
+
+
+def mapping(
+    words: Mapping[int, Look] | Mapping[str, Look], absent: str = "", *, cell: bool = False
+) -> list[ValueMapping]:
+    """Return the words and colours of codes, or of texts; ``absent`` is the word for no value.
+
+    ``cell``: for a table's cell, of which only what is not well is filled.
+    """
     found: list[ValueMapping] = [
         ValueMap(
             {
-                str(code): ValueMappingResult(text=look.words, color=COLOURS[look.tone], index=index)
+                str(code): ValueMappingResult(
+                    text=look.words, color=calm(COLOURS[look.tone]) if cell else COLOURS[look.tone], index=index
+                )
                 for index, (code, look) in enumerate(words.items())
             }
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from boards.cluster import ANSWER, COMPONENT
-from boards.codes import KEYS, STANDINGS, YES_NO
+from boards.codes import KEYS, STANDINGS, WINDOWS, YES_NO
 from boards.frame import Board, Row, one_cluster, pod_variable
 from boards.limits import limit
 from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
-from boards.promql import BY_POD, POD, behind, during_transfer, key, per_pod, rate, standing
-from boards.shared import IDLE, PAUSE, QUEUE, WINDOW, alerts_table, standings
+from boards.promql import BY_POD, POD, behind, during_transfer, ist_window, key, per_pod, rate, standing
+from boards.shared import PAUSE, QUEUE, WINDOW, alerts_table, standings
 from galera_exporter.web.tones import Look
 
 _BYTES: Final = "max_writeset_size_bytes|gcache_size_bytes|gcache_page_size_bytes"
@@ -60,11 +60,11 @@ def _glance() -> list[Placed]:
         tile(
             "IST window",
             "How long another node may be away and still catch up from this one's cache.",
-            Query(f"galera_node:ist_window_seconds{{{POD}}} or {per_pod('galera_up', POD)} * 0 - 1"),
+            Query(ist_window(POD, BY_POD)),
             width=4,
-            unit="dtdurations",
+            unit="s",
             steps=WINDOW,
-            words=IDLE,
+            words=WINDOWS,
         ),
         tile(
             "Key in etcd",

@@ -22,7 +22,18 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
-from boards.looks import LIMIT_LINE, by_series, by_thresholds, fixed, mapping, neutral, node_colours, thresholds
+from boards.looks import (
+    CALM,
+    LIMIT_LINE,
+    by_series,
+    by_thresholds,
+    calm,
+    fixed,
+    mapping,
+    neutral,
+    node_colours,
+    thresholds,
+)
 from galera_exporter.web.tones import Look
 
 SOURCE: Final = DataSourceRef("prometheus", "${datasource}")
@@ -68,9 +79,9 @@ class Column:
     width: int = 0
     links: Sequence[Link] = ()
     decimals: int | None = None
-    absent: str = ""
+    absent: str = NOTHING
     filled: bool = False
-    """Whether its colour fills the cell: for what is to be seen first."""
+    """Whether what is well has a colour too: for what is to be seen first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,20 +345,20 @@ def words_of(title: str, about: str, content: str, *, width: int, height: int) -
 
 
 def _properties(column: Column) -> Sequence[DynamicConfigValue]:
-    found = [DynamicConfigValue("unit", column.unit)]
+    found = [DynamicConfigValue("unit", column.unit), DynamicConfigValue("noValue", column.absent)]
     if column.decimals is not None:
         found.append(DynamicConfigValue("decimals", column.decimals))
     if column.words:
-        found.append(DynamicConfigValue("mappings", mapping(column.words)))
+        found.append(DynamicConfigValue("mappings", mapping(column.words, cell=not column.filled)))
     if column.steps:
-        found.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": list(column.steps)}))
+        calmed = [Threshold(step.value, calm(step.color)) for step in column.steps]
+        found.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": calmed}))
+    elif column.words:
+        found.append(DynamicConfigValue("thresholds", {"mode": "absolute", "steps": [Threshold(None, CALM)]}))
     if column.words or column.steps:
-        kind = {"type": "color-background", "mode": "basic"} if column.filled else {"type": "color-text"}
-        found.append(DynamicConfigValue("custom.cellOptions", kind))
+        found.append(DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}))
     if column.width:
         found.append(DynamicConfigValue("custom.width", column.width))
-    if column.absent:
-        found.append(DynamicConfigValue("noValue", column.absent))
     if column.links:
         found.append(DynamicConfigValue("links", [link.property() for link in column.links]))
     return found

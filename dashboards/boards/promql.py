@@ -16,7 +16,9 @@ from boards.codes import (
     DOWN,
     FRESH,
     GONE,
+    GROWING,
     HEALTHY,
+    IDLE,
     IN_THE_BOOTSTRAP,
     NON_PRIMARY,
     PHASE_CODES,
@@ -84,7 +86,7 @@ def verdict(clusters: str) -> str:
 def standing(pods: str) -> str:
     """Return how each node stands: a code of ``codes.STANDINGS``."""
     silent = f"on ({BY_POD}) galera_up{{{pods}}} == 0"
-    phases = f"{NodePhase.GATE}|{NodePhase.STARTING}|{NodePhase.BOOTSTRAPPING}"
+    phases = f"{NodePhase.GATE}|{NodePhase.BOOTSTRAPPING}"  # "starting" is also what a database that has died leaves
     parts = {
         **{
             str(state): f'{code} * wsrep_local_state_comment{{state="{state}", {pods}}}'
@@ -142,6 +144,36 @@ def behind(pods: str = "$pod") -> str:
     )
 
 
+def ist_window(where: str, by: str) -> str:
+    """Return how long a node may be away and still catch up from a cache, in seconds, or a code of ``codes.WINDOWS``.
+
+    As in GaleraIstWindowShort a cache that has dropped nothing yet is young, and not short.
+    """
+    window_ = window("GaleraIstWindowShort", "warning", "window")
+    synced = f'wsrep_local_state_comment{{state="synced", {where}}} == 1'
+    return (
+        f"max by ({by}) (galera_node:ist_window_seconds{{{where}}} and on ({BY_POD}) {synced})\n"
+        f"unless on ({by}) (changes(wsrep_local_cached_downto{{{where}}}[{window_}]) == 0 and on ({BY_POD}) {synced})\n"
+        f"or max by ({by}) (galera_node:ist_window_seconds{{{where}}} and on ({BY_POD}) {synced}) * 0 + {GROWING}\n"
+        f"or max by ({by}) ({synced}) * 0 + {IDLE}"
+    )
+
+
+def margin(clusters: str) -> str:
+    """Return the votes that may be lost, in the label ``part``: 0 where the next loss is an outage, 1 where not.
+
+    2 where fewer nodes are expected than GaleraClusterNoFailureMargin asks for: they never have a margin.
+    """
+    losable = f"max by ({BY_CLUSTER}) (galera_cluster:votes_losable:max{{{clusters}}})"
+    nodes = limit("GaleraClusterNoFailureMargin", "critical", "nodes")
+    return (
+        f"(({losable} >= bool on ({BY_CLUSTER}) galera_cluster:heaviest_vote:max{{{clusters}}})\n"
+        f"and on ({BY_CLUSTER}) galera_cluster:expected_size:max{{{clusters}}} >= {nodes:g}\n"
+        f"or {losable} * 0 + 2)\n"
+        f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", {losable})'
+    )
+
+
 def counted(part: str, whole: str, clusters: str = ONE) -> str:
     """Return the share of two recorded numbers, which stand in the labels ``part`` and ``whole``: for "2 of 3"."""
     some, all_ = f"{part}{{{clusters}}}", f"{whole}{{{clusters}}}"
@@ -152,9 +184,9 @@ def counted(part: str, whole: str, clusters: str = ONE) -> str:
     )
 
 
-def as_pod(expression: str) -> str:
+def as_pod(expression: str, *more: str) -> str:
     """Return the series of the registry, which name a node, by pod: the node's name in it is the pod's."""
-    return f'label_replace({expression}, "pod", "$1", "node", "(.+)")'
+    return f'max by ({", ".join([BY_POD, *more])}) (label_replace({expression}, "pod", "$1", "node", "(.+)"))'
 
 
 def alerts(where: str, severity: str = "critical|warning|info") -> str:

@@ -10,7 +10,7 @@ from boards.limits import window
 from boards.looks import steps
 from boards.panels import Column, Link, Placed, Query, lines, rows_of, states, tile, words_of
 from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ONE, PODS, during_transfer, per_pod, phase, standing
-from boards.shared import alerts_table, standings, verdict_tile
+from boards.shared import SHARE, alerts_table, standings, verdict_tile
 from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.web.tones import Look
 
@@ -50,7 +50,7 @@ def _glance() -> list[Placed]:
             ),
             width=4,
             unit="percentunit",
-            steps=steps(fair=0.001, good=1),
+            steps=SHARE,
             name=True,
             absent="None",
         ),
@@ -60,7 +60,7 @@ def _glance() -> list[Placed]:
             Query(f"topk by ({BY_CLUSTER}) (1, {_POSITION} >= 0)"),
             width=4,
             unit="locale",
-            steps=steps(good=0),
+            steps=steps("good"),
             name=True,
             absent="Unknown",
         ),
@@ -83,7 +83,7 @@ def _glance() -> list[Placed]:
             ),
             width=4,
             unit="locale",
-            steps=steps(bad=1),
+            steps=steps("good", bad=1),
             absent="Unknown",
         ),
         tile(
@@ -96,7 +96,7 @@ def _glance() -> list[Placed]:
 
 
 def _table() -> Placed:
-    operations = Link("What to do", "${runbooks}/../../docs/operations.md#${__data.fields.Waits}")
+    what = Link("What to do", "${runbooks}/GaleraClusterNeedsBootstrap.md")
     memory = window("GaleraDownNodeNeedsSst", "warning", "memory")
     return rows_of(
         "Nodes",
@@ -110,7 +110,7 @@ def _table() -> Placed:
             f"galera_bootstrap_waiting{{{PODS}}} == 1",
             label="reason",
             words=_REASONS,
-            links=(operations,),
+            links=(what,),
         ),
         Column("Position", f"galera_bootstrap_position_seqno{{{PODS}}} >= 0", unit="locale", width=110),
         Column(
@@ -140,7 +140,7 @@ def _waits() -> Placed:
         Column(
             "Waiting nodes",
             f"count by ({BY_NODE}) (galera_bootstrap_waiting_for{{{ONE}}} == 1)",
-            steps=steps(fair=1),
+            steps=steps("good", fair=1),
             width=130,
         ),
         by=("node",),
@@ -185,13 +185,11 @@ def _progress() -> Row:
             ),
             lines(
                 "Decisions",
-                "What the sidecars decided for their nodes, all nodes together.",
-                Query(
-                    f"sum by (decision) (increase(galera_bootstrap_decisions_total{{{PODS}}}[$__rate_interval])) > 0",
-                    "{{decision}}",
-                ),
+                "What the sidecars have decided for their nodes since they began, all nodes together.",
+                Query(f"sum by (decision) (galera_bootstrap_decisions_total{{{PODS}}}) > 0", "{{decision}}"),
                 width=8,
                 unit="none",
+                stepped=True,
             ),
         ],
     )

@@ -6,11 +6,11 @@ from typing import Final
 
 from boards.codes import REGISTRY, YES_NO
 from boards.frame import Board, Row, one_cluster, pod_variable, to_board
-from boards.limits import limit, window
+from boards.limits import limit, tones, window
 from boards.looks import steps
 from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
 from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, counted, key, per_pod, rate
-from boards.shared import alerts_table, by_cluster, key_column
+from boards.shared import SHARE, alerts_table, by_cluster, key_column
 from galera_exporter.model import NodeState
 from galera_exporter.web.tones import COLOURS, STATES, Look
 
@@ -43,7 +43,7 @@ def _glance() -> list[Placed]:
             ),
             width=3,
             unit="percentunit",
-            steps=steps(fair=0.001, good=1),
+            steps=SHARE,
             name=True,
         ),
         tile(
@@ -52,7 +52,7 @@ def _glance() -> list[Placed]:
             Query(counted("galera_cluster:size:max", "galera_cluster:expected_size:max"), "{{part}} of {{whole}}"),
             width=3,
             unit="percentunit",
-            steps=steps(fair=0.001, good=1),
+            steps=SHARE,
             name=True,
             absent="None",
         ),
@@ -61,14 +61,14 @@ def _glance() -> list[Placed]:
             "Members of the view that have no live key, as the node that sees most says.",
             Query(by_cluster(f"galera_registry_missing_nodes{{{ONE}}}"), ""),
             width=4,
-            steps=steps(fair=1),
+            steps=steps("good", fair=1),
         ),
         tile(
             "With a key, in no view",
             "Live keys of nodes that the view does not have (orphans).",
             Query(by_cluster(f"galera_registry_orphan_nodes{{{ONE}}}"), ""),
             width=4,
-            steps=steps(fair=1),
+            steps=steps("good", fair=1),
         ),
         tile(
             "Members of etcd",
@@ -83,7 +83,7 @@ def _glance() -> list[Placed]:
             ),
             width=3,
             unit="percentunit",
-            steps=steps(fair=0.501, good=1),
+            steps=steps("bad", fair=0.501, good=1),
             name=True,
         ),
         tile(
@@ -114,7 +114,8 @@ def _table() -> Placed:
             "State written",
             as_pod(
                 f"max by ({BY_NODE}, state) (galera_registry_node_state{{{_NODES}}} "
-                f"and on ({BY_POD}) galera_registry_up{{{ONE}}} == 1) == 1"
+                f"and on ({BY_POD}) galera_registry_up{{{ONE}}} == 1) == 1",
+                "state",
             ),
             label="state",
             words=_STATES,
@@ -144,7 +145,7 @@ def _table() -> Placed:
         Column(
             "Expired in this time",
             as_pod(f"max by ({BY_NODE}) (increase(galera_registry_key_expirations_total{{{_NODES}}}[$__range]))"),
-            steps=steps(fair=0.5),
+            steps=steps("good", fair=0.5),
             decimals=0,
             width=160,
         ),
@@ -210,16 +211,12 @@ def _keys() -> Row:
             ),
             lines(
                 "Keys that vanished",
-                "How often a key expired or was replaced, as the sidecar that saw most counts. A key that is away for "
-                "seconds is seen here alone.",
-                Query(
-                    as_pod(
-                        f"max by ({BY_NODE}) (increase(galera_registry_key_expirations_total{{{_NODES}}}"
-                        "[$__rate_interval]))"
-                    )
-                ),
+                "How often a key expired or was replaced, as the sidecar that saw most has counted since it began. "
+                "A key that is away for seconds is seen here alone.",
+                Query(as_pod(f"max by ({BY_NODE}) (galera_registry_key_expirations_total{{{_NODES}}})")),
                 width=8,
                 unit="none",
+                stepped=True,
             ),
             lines(
                 "Reading the registry",
@@ -262,7 +259,7 @@ def _etcd() -> Row:
                 ),
                 width=8,
                 unit="none",
-                steps=steps(bad=limit("GaleraEtcdHighNumberOfLeaderChanges", "warning")),
+                steps=steps("good", **tones("GaleraEtcdHighNumberOfLeaderChanges")),
             ),
             lines(
                 "Slowest fsync",
@@ -270,10 +267,7 @@ def _etcd() -> Row:
                 Query("galera_etcd:wal_fsync_duration_seconds:p99_rate5m{" + ONE + "}"),
                 width=8,
                 unit="s",
-                steps=steps(
-                    fair=limit("GaleraEtcdHighFsyncDurations", "warning"),
-                    bad=limit("GaleraEtcdHighFsyncDurations", "critical"),
-                ),
+                steps=steps("good", **tones("GaleraEtcdHighFsyncDurations")),
             ),
             lines(
                 "Database of quota",
@@ -284,7 +278,7 @@ def _etcd() -> Row:
                 ),
                 width=8,
                 unit="percentunit",
-                steps=steps(bad=limit("GaleraEtcdDatabaseQuotaLowSpace", "critical")),
+                steps=steps("good", **tones("GaleraEtcdDatabaseQuotaLowSpace")),
             ),
             lines(
                 "Failed sends between members",
@@ -296,7 +290,7 @@ def _etcd() -> Row:
                 ),
                 width=8,
                 unit="cps",
-                steps=steps(bad=limit("GaleraEtcdMembersDown", "warning", "failures")),
+                steps=steps("good", **tones("GaleraEtcdMembersDown", "failures")),
             ),
             lines(
                 "Proposals",
@@ -332,7 +326,7 @@ def _kubernetes() -> Row:
                 f"{needs}The pod that carries the label of the write Service.",
                 Query(f"max by ({BY_POD}) (galera_observer_primary{{{ONE}}}) == 1"),
                 width=5,
-                steps=steps(good=1),
+                steps=steps("fair", good=1),
                 name=True,
                 absent="None",
             ),

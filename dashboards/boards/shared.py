@@ -6,7 +6,7 @@ from typing import Final
 
 from boards.codes import KEYS, STANDINGS, VERDICTS
 from boards.frame import ALERT_LIST, RUNBOOK
-from boards.limits import limit
+from boards.limits import limit, tones
 from boards.looks import steps
 from boards.panels import Column, Placed, Query, rows_of, states, tile
 from boards.promql import BY_CLUSTER, BY_POD, ONE, PODS, alerts, standing, verdict
@@ -17,13 +17,11 @@ SEVERITIES: Final = {
     "warning": Look("fair", "warning"),
     "info": Look("mute", "info"),
 }
-PAUSE: Final = steps(fair=limit("GaleraFlowControlPaused", "warning"), bad=limit("GaleraFlowControlPaused", "critical"))
-WINDOW: Final = steps(good=limit("GaleraIstWindowShort", "warning"))
-QUEUE: Final = steps(fair=limit("GaleraRecvQueueHigh", "warning"), bad=1)
-SHARE: Final = steps(fair=0.001, good=1)
+PAUSE: Final = steps("good", **tones("GaleraFlowControlPaused"))
+WINDOW: Final = steps("fair", good=limit("GaleraIstWindowShort", "warning"))
+QUEUE: Final = steps("good", **tones("GaleraRecvQueueHigh"))
+SHARE: Final = steps("bad", fair=0.001, good=1)
 """Of nodes: all is good, some is fair, none is bad."""
-IDLE: Final = {-1: Look("mute", "idle")}
-"""A window that has no end, since nothing is written."""
 
 
 def verdict_tile(width: int) -> Placed:
@@ -49,9 +47,7 @@ def alerts_table(width: int, height: int, where: str = ONE) -> Placed:
         Column("Severity", label="severity", words=SEVERITIES, width=90),
         Column("Alert", label="alertname", links=(RUNBOOK, ALERT_LIST)),
         Column("Node", label="pod", width=130),
-        Column(
-            "For", f"(time() - ALERTS_FOR_STATE{{{where}}}) and {same} {alerts(where)}", unit="dtdurations", width=90
-        ),
+        Column("For", f"(time() - ALERTS_FOR_STATE{{{where}}}) and {same} {alerts(where)}", unit="s", width=90),
         by=("severity", "alertname", "pod"),
         width=width,
         height=height,

@@ -17,9 +17,10 @@ from galera_exporter.verdict import Level
 Tone = Literal["good", "fair", "bad", "mute"]
 
 COLOURS: Final[Mapping[Tone, str]] = MappingProxyType(
-    {"good": "#00897b", "fair": "#d98200", "bad": "#d32f2f", "mute": "#757d88"}
+    {"good": "#00857a", "fair": "#c77a00", "bad": "#c62a2a", "mute": "#8d949f"}
 )
-"""Each has a contrast of 2.9 or more against white and against a dark page, as signs and areas need."""
+"""For areas and signs, on a white page and on a dark one: a contrast of 3 against both. They differ in lightness and in
+the part of hue that colour-blind eyes keep. The page's style sheet has a shade of the same hues for text on each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,7 @@ def board() -> Board:
                         Query(
                             f"max by ({BY_CLUSTER}) (galera_node:flow_control_paused:ratio_rate5m{{{MANY}}})", _CLUSTER
                         ),
+                        alert="GaleraFlowControlPaused",
                         width=8,
                         unit="percentunit",
                         steps=PAUSE,

@@ -89,6 +89,6 @@ WINDOWS: Final[Mapping[int, Look]] = MappingProxyType({IDLE: Look("mute", "idle"
 
 YES_NO: Final[Mapping[int, Look]] = MappingProxyType({0: Look("bad", "No"), 1: Look("good", "Yes")})
 """Where yes is as it should be."""
+UP_DOWN: Final[Mapping[int, Look]] = MappingProxyType({0: Look("bad", "Down"), 1: Look("good", "Up")})
 ON_OFF: Final[Mapping[int, Look]] = MappingProxyType({0: Look("mute", "off"), 1: Look("mute", "on")})
 REGISTRY: Final[Mapping[int, Look]] = MappingProxyType({0: Look("bad", "Unreachable"), 1: Look("good", "Answers")})
-SQL: Final[Mapping[int, Look]] = MappingProxyType({0: Look("bad", "No answer"), 1: Look("good", "Answers")})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.cog.builder import Builder
@@ -36,6 +36,8 @@ TITLES: Final = {
     "galera-registry": "Galera / Registry",
     "galera-recovery": "Galera / Recovery",
 }
+_LABEL_VALUES: Final = 1
+"""The kind of query, as the editor of Grafana's Prometheus data source numbers them."""
 _RANGE: Final = "${__url_time_range}&var-datasource=${datasource}"
 
 
@@ -82,20 +84,17 @@ class Board:
         return found
 
 
-def query_variable(
-    name: str, label: str, query: str, *, multi: bool = False, hide: bool = False
-) -> build.QueryVariable:
+def query_variable(name: str, label: str, query: str, *, multi: bool = False) -> build.QueryVariable:
     """Return a variable that lists what Prometheus has in the time range."""
     found = (
         build.QueryVariable(name)
         .label(label)
         .datasource(SOURCE)
-        .query({"query": query, "refId": f"Variable-{name}"})
+        .query({"qryType": _LABEL_VALUES, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.NATURAL_ASC)
         .multi(multi)
         .include_all(multi)
-        .hide(VariableHide.HIDE_VARIABLE if hide else VariableHide.DONT_HIDE)
     )
     if multi:
         found.all_value(".*").current(VariableOption(selected=True, text="All", value="$__all"))
@@ -148,12 +147,17 @@ class _Marks(AnnotationQuery):
         }
 
 
-class _Built(Builder[AnnotationQuery]):
-    def __init__(self, query: AnnotationQuery) -> None:
-        self._query = query
+T = TypeVar("T")
 
-    def build(self) -> AnnotationQuery:
-        return self._query
+
+class _Built(Builder[T]):
+    """What the SDK's builders cannot make, for its methods that take a builder."""
+
+    def __init__(self, found: T) -> None:
+        self._found = found
+
+    def build(self) -> T:
+        return self._found
 
 
 def _annotations(where: str, *, view_changes: bool) -> Iterable[Builder[AnnotationQuery]]:
@@ -220,7 +224,10 @@ def _datasource() -> Builder[VariableModel]:
 
 
 def _runbooks() -> Builder[VariableModel]:
-    return build.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS)
+    """Return where the runbooks are, as a variable that nobody sees."""
+    found = build.ConstantVariable("runbooks").label("Runbooks").value(RUNBOOKS).build()
+    found.hide = VariableHide.HIDE_VARIABLE
+    return _Built(found)
 
 
 def _placed(rows: Iterable[Row]) -> list[dict[str, Any]]:

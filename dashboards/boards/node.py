@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from boards.cluster import ANSWER, COMPONENT
-from boards.codes import KEYS, STANDINGS, WINDOWS, YES_NO
+from boards.codes import KEYS, ON_OFF, STANDINGS, WINDOWS, YES_NO
 from boards.frame import Board, Row, one_cluster, pod_variable
 from boards.limits import limit
 from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
@@ -19,7 +20,6 @@ _SWITCHES: Final = (
     "wsrep_on|desync|read_only|sst_donor_rejects_queries|pc_ignore_sb|pc_ignore_quorum|pc_bootstrap|gcache_recover"
 )
 _NUMBERS: Final = "sync_wait|applier_threads|node_weight|innodb_flush_log_at_trx_commit|sync_binlog"
-_SWITCH: Final = {0: Look("mute", "off"), 1: Look("mute", "on")}
 
 
 def _glance() -> list[Placed]:
@@ -28,6 +28,7 @@ def _glance() -> list[Placed]:
             "State",
             "What the node is at the moment. Down: MariaDB gives no answer, and no transfer or start is under way.",
             Query(standing(POD)),
+            alert="GaleraNodeDown",
             width=4,
             words=STANDINGS,
             absent="Unknown",
@@ -43,6 +44,7 @@ def _glance() -> list[Placed]:
             "Queue of limit",
             "Receive queue against the length at which the node asks the cluster to pause.",
             Query(f"{per_pod('wsrep_local_recv_queue', POD)} / {per_pod('galera_flow_control_limit', POD)}"),
+            alert="GaleraRecvQueueHigh",
             width=4,
             unit="percentunit",
             steps=QUEUE,
@@ -52,6 +54,7 @@ def _glance() -> list[Placed]:
             "Paused",
             "Share of the last five minutes for which flow control held this node's writes.",
             Query(f"galera_node:flow_control_paused:ratio_rate5m{{{POD}}}"),
+            alert="GaleraFlowControlPaused",
             width=4,
             unit="percentunit",
             steps=PAUSE,
@@ -61,6 +64,7 @@ def _glance() -> list[Placed]:
             "IST window",
             "How long another node may be away and still catch up from this one's cache.",
             Query(ist_window(POD, BY_POD)),
+            alert="GaleraIstWindowShort",
             width=4,
             unit="s",
             steps=WINDOW,
@@ -70,6 +74,7 @@ def _glance() -> list[Placed]:
             "Key in etcd",
             "Whether the node's key in etcd changes as it should.",
             Query(key()),
+            alert="GaleraEtcdKeyStale",
             width=4,
             words=KEYS,
             absent="None",
@@ -143,6 +148,7 @@ def _replication() -> Row:
                 Query(per_pod("wsrep_local_send_queue", POD), "send"),
                 Query(per_pod("galera_flow_control_limit", POD), "pause from"),
                 Query(per_pod("galera_flow_control_resume_limit", POD), "go on from"),
+                alert="GaleraRecvQueueHigh",
                 width=8,
                 unit="none",
                 limits=["pause from"],
@@ -159,6 +165,7 @@ def _replication() -> Row:
                 "Time paused",
                 "Share of the time for which replication stood still, mean of five minutes.",
                 Query(f"galera_node:flow_control_paused:ratio_rate5m{{{POD}}}"),
+                alert="GaleraFlowControlPaused",
                 width=8,
                 unit="percentunit",
                 steps=PAUSE,
@@ -177,6 +184,7 @@ def _applying() -> Row:
                 Query(rate("wsrep_local_cert_failures_total", POD), "failed certification"),
                 Query(rate("wsrep_local_bf_aborts_total", POD), "aborted"),
                 Query(rate("wsrep_local_replays_total", POD), "replayed"),
+                alert="GaleraCertificationFailures",
                 width=8,
                 unit="cps",
             ),
@@ -246,6 +254,7 @@ def _group() -> Row:
                     f"{per_pod('galera_config_evs_suspect_timeout_seconds', POD)}",
                     "limit",
                 ),
+                alert="GaleraReplicationLatencyHigh",
                 width=8,
                 unit="s",
                 limits=["limit"],
@@ -295,6 +304,7 @@ def _disk() -> Row:
                 "Full copy (SST)",
                 "Bytes that the running transfer has brought so far.",
                 Query(during_transfer("galera_sst_received_bytes", POD)),
+                alert="GaleraSstStuck",
                 width=6,
                 unit="bytes",
             ),
@@ -311,7 +321,7 @@ def _disk() -> Row:
 
 
 def _options() -> Row:
-    def options(title: str, about: str, names: str, unit: str, words: dict[int, Look] | None = None) -> Placed:
+    def options(title: str, about: str, names: str, unit: str, words: Mapping[int, Look] | None = None) -> Placed:
         found = f'{{__name__=~"galera_config_({names})", {POD}}}'
         return rows_of(
             title,
@@ -332,7 +342,7 @@ def _options() -> Row:
     return Row(
         "Options",
         [
-            options("Switches", "Options that are on or off. They are read once a minute.", _SWITCHES, "none", _SWITCH),
+            options("Switches", "Options that are on or off. They are read once a minute.", _SWITCHES, "none", ON_OFF),
             options("Numbers", "Options that are numbers. They are read once a minute.", _NUMBERS, "none"),
             options("Sizes", "Options that are sizes. They are read once a minute.", _BYTES, "bytes"),
             options("Times", "Options that are times. They are read once a minute.", _SECONDS, "s"),

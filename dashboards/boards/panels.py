@@ -12,6 +12,7 @@ from grafana_foundation_sdk.builders import timeseries as series
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
     DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
@@ -106,9 +107,13 @@ def tile(  # noqa: PLR0913 - a panel has as many properties
     absent: str = NOTHING,
     decimals: int | None = None,
     links: Sequence[Link] = (),
+    alert: str = "",
     height: int = TILE_HEIGHT,
 ) -> Placed:
-    """Return one value in large; ``name``: the series' name is shown, in the colour of the value."""
+    """Return one value in large; ``name``: the series' name is shown, in the colour of the value.
+
+    ``alert`` is the one that watches over it: its runbook is a link of the panel.
+    """
     panel = (
         stat.Panel()
         .title(title)
@@ -126,7 +131,8 @@ def tile(  # noqa: PLR0913 - a panel has as many properties
         .no_value(absent)
         .mappings(mapping(words, absent) if words else [])
         .with_target(_instant(query, "A"))
-        .data_links([_data_link(link) for link in links])
+        .data_links([_link(link) for link in links])
+        .links(_runbook(alert))
     )
     if decimals is not None:
         panel.decimals(decimals)
@@ -145,13 +151,15 @@ def lines(  # noqa: PLR0913 - a panel has as many properties
     maximum: float | None = None,
     stacked: bool = False,
     stepped: bool = False,
+    decimals: int | None = None,
     colours: Mapping[str, str] | None = None,
+    alert: str = "",
     height: int = LINES_HEIGHT,
 ) -> Placed:
     """Return values over time.
 
     ``steps`` are drawn as dashed lines. ``limits`` are names of series that are a limit themselves, dashed as well.
-    ``colours`` are those of series that are no node's, by name.
+    ``colours`` are those of series that are no node's, by name. ``alert`` is as in ``tile``.
     """
     panel = (
         series.Panel()
@@ -183,7 +191,10 @@ def lines(  # noqa: PLR0913 - a panel has as many properties
             .calcs(["lastNotNull", "max"])
         )
         .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI).sort(kinds.SortOrder.NONE))
+        .links(_runbook(alert))
     )
+    if decimals is not None:
+        panel.decimals(decimals)
     if minimum is not None:
         panel.min(minimum)
     if maximum is not None:
@@ -245,7 +256,7 @@ def states(
     return Placed(panel, width, height)
 
 
-def bars(
+def bars(  # noqa: PLR0913 - a panel has as many properties
     title: str,
     about: str,
     query: Query,
@@ -253,7 +264,8 @@ def bars(
     width: int,
     unit: str,
     steps: Sequence[Threshold],
-    maximum: float | None = None,
+    maximum: float,
+    decimals: int | None = None,
     height: int = LINES_HEIGHT,
 ) -> Placed:
     """Return values of now as horizontal bars, one a series."""
@@ -264,6 +276,7 @@ def bars(
         .datasource(SOURCE)
         .unit(unit)
         .min(0)
+        .max(maximum)
         .color_scheme(by_thresholds())
         .thresholds(thresholds(list(steps)))
         .display_mode(kinds.BarGaugeDisplayMode.BASIC)
@@ -273,8 +286,8 @@ def bars(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False))  # noqa: FBT003
         .with_target(_instant(query, "A"))
     )
-    if maximum is not None:
-        panel.max(maximum)
+    if decimals is not None:
+        panel.decimals(decimals)
     return Placed(panel, width, height)
 
 
@@ -364,8 +377,12 @@ def _properties(column: Column) -> Sequence[DynamicConfigValue]:
     return found
 
 
-def _data_link(link: Link) -> dashboard.DashboardLink:
+def _link(link: Link) -> Builder[DashboardLink]:
     return dashboard.DashboardLink(link.title).type(DashboardLinkType.LINK).url(link.url)
+
+
+def _runbook(alert: str) -> list[Builder[DashboardLink]]:
+    return [_link(Link(f"Runbook of {alert}", f"${{runbooks}}/{alert}.md"))] if alert else []
 
 
 def _instant(query: Query, letter: str) -> prometheus.Dataquery:

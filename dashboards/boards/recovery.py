@@ -34,7 +34,7 @@ that is missing can still be brought back: it may have the newest data.
 def _glance() -> list[Placed]:
     memory = window("GaleraDownNodeNeedsSst", "warning", "memory")
     return [
-        verdict_tile(4),
+        verdict_tile(4, links=[to_board("galera-cluster")]),
         tile(
             "Sidecars that answer",
             f"Sidecars that speak for their node, of all that spoke within {memory}. One that is missing may have the "
@@ -81,6 +81,7 @@ def _glance() -> list[Placed]:
                 f"- on ({BY_CLUSTER}) max by ({BY_CLUSTER}) ({_POSITION}), 0)",
                 "",
             ),
+            alert="GaleraClusterNeedsBootstrap",
             width=4,
             unit="locale",
             steps=steps("good", bad=1),
@@ -180,6 +181,7 @@ def _progress() -> Row:
                 "Time in a full copy (SST)",
                 "How long the running transfer has taken.",
                 Query(f"time() - ({during_transfer('galera_sst_start_timestamp_seconds')})"),
+                alert="GaleraSstStuck",
                 width=8,
                 unit="s",
             ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from boards.codes import REGISTRY, YES_NO
+from boards.codes import REGISTRY, UP_DOWN, YES_NO
 from boards.frame import Board, Row, one_cluster, pod_variable, to_board
 from boards.limits import limit, tones, window
 from boards.looks import steps
-from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
+from boards.panels import Column, Placed, Query, bars, lines, rows_of, states, tile
 from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, counted, key, per_pod, rate
 from boards.shared import SHARE, alerts_table, by_cluster, key_column
 from galera_exporter.model import NodeState
@@ -26,6 +26,7 @@ def _glance() -> list[Placed]:
             "Registry",
             "Whether any sidecar reads etcd. While none does, keys prove nothing.",
             Query(by_cluster(f"galera_registry_up{{{ONE}}}"), ""),
+            alert="GaleraRegistryUnavailable",
             width=4,
             words=REGISTRY,
         ),
@@ -60,6 +61,7 @@ def _glance() -> list[Placed]:
             "In the view, without a key",
             "Members of the view that have no live key, as the node that sees most says.",
             Query(by_cluster(f"galera_registry_missing_nodes{{{ONE}}}"), ""),
+            alert="GaleraRegistryNodeMissing",
             width=4,
             steps=steps("good", fair=1),
         ),
@@ -67,6 +69,7 @@ def _glance() -> list[Placed]:
             "With a key, in no view",
             "Live keys of nodes that the view does not have (orphans).",
             Query(by_cluster(f"galera_registry_orphan_nodes{{{ONE}}}"), ""),
+            alert="GaleraRegistryOrphanNodes",
             width=4,
             steps=steps("good", fair=1),
         ),
@@ -81,6 +84,7 @@ def _glance() -> list[Placed]:
                 f"count by ({BY_CLUSTER}) (up{{{ETCD}}}))",
                 "{{part}} of {{whole}}",
             ),
+            alert="GaleraEtcdInsufficientMembers",
             width=3,
             unit="percentunit",
             steps=steps("bad", fair=0.501, good=1),
@@ -90,6 +94,7 @@ def _glance() -> list[Placed]:
             "Leader of etcd",
             "Whether any member of etcd knows a leader. Without one nothing is written, and nothing expires.",
             Query(by_cluster(f"etcd_server_has_leader{{{ETCD}}}"), ""),
+            alert="GaleraEtcdNoLeader",
             width=3,
             words=YES_NO,
             absent="Unknown",
@@ -165,9 +170,24 @@ def _keys() -> Row:
                 Query(as_pod(age(_NODES))),
                 Query(f"max by ({BY_CLUSTER}) (galera_etcd_key_ttl_seconds{{{ONE}}})", "time to live"),
                 Query(f"{stale:g} * max by ({BY_CLUSTER}) (galera_etcd_key_ttl_seconds{{{ONE}}})", "stale from"),
-                width=12,
+                alert="GaleraEtcdKeyStale",
+                width=10,
                 unit="s",
                 limits=["time to live", "stale from"],
+            ),
+            bars(
+                "Age of its time to live",
+                "Age of each node's key against its time to live: at 100 % it expires.",
+                Query(
+                    as_pod(
+                        f"{age(_NODES)} / on ({BY_NODE}) max by ({BY_NODE}) (galera_etcd_key_ttl_seconds{{{_NODES}}})"
+                    )
+                ),
+                width=5,
+                unit="percentunit",
+                steps=steps("good", **tones("GaleraEtcdKeyStale"), bad=1),
+                maximum=1,
+                decimals=0,
             ),
             lines(
                 "Registered, in the view, serving",
@@ -176,7 +196,7 @@ def _keys() -> Row:
                 Query(f"galera_cluster:size:max{{{ONE}}}", "in the Primary component"),
                 Query(f"galera_cluster:nodes_serving:sum{{{ONE}}}", "serving"),
                 Query(f"galera_cluster:expected_size:max{{{ONE}}}", "expected"),
-                width=12,
+                width=9,
                 unit="none",
                 stepped=True,
                 limits=["expected"],
@@ -247,7 +267,7 @@ def _etcd() -> Row:
                 "Members",
                 "Whether Prometheus can scrape each member of etcd.",
                 Query(f"max by ({member}) (up{{{ETCD}}})"),
-                words=YES_NO,
+                words=UP_DOWN,
                 width=8,
             ),
             lines(
@@ -257,14 +277,17 @@ def _etcd() -> Row:
                     f"max by ({BY_CLUSTER}) (increase(etcd_server_leader_changes_seen_total{{{ETCD}}}[{changes}]))",
                     "changes",
                 ),
+                alert="GaleraEtcdHighNumberOfLeaderChanges",
                 width=8,
                 unit="none",
+                decimals=0,
                 steps=steps("good", **tones("GaleraEtcdHighNumberOfLeaderChanges")),
             ),
             lines(
                 "Slowest fsync",
                 "What one in a hundred fsyncs of the log takes at least. Below 128 ms it is a rough figure.",
                 Query("galera_etcd:wal_fsync_duration_seconds:p99_rate5m{" + ONE + "}"),
+                alert="GaleraEtcdHighFsyncDurations",
                 width=8,
                 unit="s",
                 steps=steps("good", **tones("GaleraEtcdHighFsyncDurations")),
@@ -276,6 +299,7 @@ def _etcd() -> Row:
                     f"max by ({member}) (etcd_mvcc_db_total_size_in_bytes{{{ETCD}}})\n"
                     f"/ on ({member}) max by ({member}) (etcd_server_quota_backend_bytes{{{ETCD}}})"
                 ),
+                alert="GaleraEtcdDatabaseQuotaLowSpace",
                 width=8,
                 unit="percentunit",
                 steps=steps("good", **tones("GaleraEtcdDatabaseQuotaLowSpace")),
@@ -288,6 +312,7 @@ def _etcd() -> Row:
                     f"(rate(etcd_network_peer_sent_failures_total{{{ETCD}}}[$__rate_interval]))",
                     "to {{To}}",
                 ),
+                alert="GaleraEtcdMembersDown",
                 width=8,
                 unit="cps",
                 steps=steps("good", **tones("GaleraEtcdMembersDown", "failures")),
@@ -317,6 +342,7 @@ def _kubernetes() -> Row:
                 "Observer",
                 f"{needs}Whether the observer reaches the API of Kubernetes.",
                 Query(by_cluster(f"galera_observer_up{{{ONE}}}"), ""),
+                alert="GaleraObserverDown",
                 width=4,
                 words=YES_NO,
                 absent="None",
@@ -325,6 +351,7 @@ def _kubernetes() -> Row:
                 "Write pod",
                 f"{needs}The pod that carries the label of the write Service.",
                 Query(f"max by ({BY_POD}) (galera_observer_primary{{{ONE}}}) == 1"),
+                alert="GaleraNoWriteEndpoint",
                 width=5,
                 steps=steps("fair", good=1),
                 name=True,

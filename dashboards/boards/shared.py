@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from boards.codes import KEYS, STANDINGS, VERDICTS
 from boards.frame import ALERT_LIST, RUNBOOK
 from boards.limits import limit, tones
 from boards.looks import steps
-from boards.panels import Column, Placed, Query, rows_of, states, tile
+from boards.panels import Column, Link, Placed, Query, rows_of, states, tile
 from boards.promql import BY_CLUSTER, BY_POD, ONE, PODS, alerts, standing, verdict
 from galera_exporter.web.tones import Look
 
@@ -24,7 +25,7 @@ SHARE: Final = steps("bad", fair=0.001, good=1)
 """Of nodes: all is good, some is fair, none is bad."""
 
 
-def verdict_tile(width: int) -> Placed:
+def verdict_tile(width: int, links: Sequence[Link] = ()) -> Placed:
     """Return the one word."""
     return tile(
         "Verdict",
@@ -35,6 +36,7 @@ def verdict_tile(width: int) -> Placed:
         width=width,
         words=VERDICTS,
         absent="Unknown",
+        links=links,
     )
 
 

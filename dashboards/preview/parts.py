@@ -1,4 +1,4 @@
-"""Panels as HTML: a value, a table, bars, words over time, a text; and the frame around each."""
+"""Panels as HTML: a value, a table, bars, words over time, lines, a text; and the frame around each."""
 
 from __future__ import annotations
 

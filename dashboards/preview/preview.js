@@ -31,7 +31,7 @@
         for (const mark of marks) {
           const left = plot.valToPos(mark.from, "x", true);
           const right = plot.valToPos(mark.to, "x", true);
-          ctx.fillStyle = faint(mark.colour, 0.08);
+          ctx.fillStyle = faint(mark.colour, 0.05);
           ctx.fillRect(left, bbox.top, right - left, bbox.height);
           ctx.strokeStyle = faint(mark.colour, 0.7);
           ctx.lineWidth = devicePixelRatio;

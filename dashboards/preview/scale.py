@@ -13,6 +13,8 @@ MARKS: Final = 5
 """About so many."""
 _ROUND: Final = (1, 2, 2.5, 5, 10)
 _ROUND_BINARY: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_TIMES: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+"""Seconds between two marks, from a minute on."""
 _WHOLE: Final = frozenset({"none", "locale"})
 
 
@@ -40,15 +42,17 @@ def axis(
     if high <= low:
         high = low + (1.0 if unit in _WHOLE or low == 0 else abs(low) / 10)
     whole = not any(values) or (unit in _WHOLE and all(value % 1 == 0 for value in values))
-    step = _step((high - low) / MARKS, binary=binary(unit), whole=whole)
+    step = _step((high - low) / MARKS, unit, whole=whole)
     first = math.ceil(low / step - 1e-9)
     last = math.ceil(high / step - 1e-9) if maximum is None else math.floor(high / step + 1e-9)
     marks = tuple(round(step * index, 12) for index in range(first, last + 1))
     return Axis(low if minimum is not None else min(low, marks[0]), max(high, marks[-1]), marks)
 
 
-def _step(rough: float, *, binary: bool, whole: bool) -> float:
-    if binary and rough >= 1:
+def _step(rough: float, unit: str, *, whole: bool) -> float:
+    if unit == "s" and _TIMES[0] / 2 < rough <= _TIMES[-1]:
+        return next(each for each in _TIMES if each >= rough)
+    if binary(unit) and rough >= 1:
         base = 1024.0 ** math.floor(math.log(rough, 1024))
         return base * next(each for each in _ROUND_BINARY if each * base >= rough)
     base = 10.0 ** math.floor(math.log10(rough))

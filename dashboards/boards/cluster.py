@@ -17,13 +17,13 @@ from boards.promql import (
     age,
     as_pod,
     behind,
-    counted,
     during_transfer,
     ist_window,
     key,
     margin,
     per_pod,
     rate,
+    share,
     standing,
 )
 from boards.shared import PAUSE, QUEUE, SHARE, WINDOW, alerts_table, key_column, standings, verdict_tile
@@ -53,7 +53,7 @@ def glance() -> list[Placed]:
             "Nodes that serve",
             "Nodes that take reads and writes, of those that there should be.",
             Query(
-                counted("galera_cluster:nodes_serving:sum", "galera_cluster:expected_size:max"),
+                share(f"galera_cluster:nodes_serving:sum{{{ONE}}}", f"galera_cluster:expected_size:max{{{ONE}}}"),
                 "{{part}} of {{whole}}",
             ),
             alert="GaleraClusterDegraded",
@@ -65,7 +65,10 @@ def glance() -> list[Placed]:
         tile(
             "Primary component",
             "Members of the Primary component, of the nodes that there should be. garbd counts as a member.",
-            Query(counted("galera_cluster:size:max", "galera_cluster:expected_size:max"), "{{part}} of {{whole}}"),
+            Query(
+                share(f"galera_cluster:size:max{{{ONE}}}", f"galera_cluster:expected_size:max{{{ONE}}}"),
+                "{{part}} of {{whole}}",
+            ),
             alert="GaleraClusterNoPrimary",
             width=3,
             unit="percentunit",
@@ -331,6 +334,7 @@ def _transfers() -> Row:
                 "Bytes received by a full copy (SST)",
                 "What the running transfer has brought so far. A line that is flat for long does not move.",
                 Query(during_transfer("galera_sst_received_bytes")),
+                absent="No transfer",
                 alert="GaleraSstStuck",
                 width=8,
                 unit="bytes",

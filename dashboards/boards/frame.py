@@ -36,6 +36,8 @@ TITLES: Final = {
     "galera-registry": "Galera / Registry",
     "galera-recovery": "Galera / Recovery",
 }
+_OF_INTERVALS: Final = frozenset({"auto", "auto_count", "auto_min"})
+"""What the SDK writes for every variable, and only one that chooses an interval has."""
 _LABEL_VALUES: Final = 1
 """The kind of query, as the editor of Grafana's Prometheus data source numbers them."""
 _RANGE: Final = "${__url_time_range}&var-datasource=${datasource}"
@@ -81,6 +83,9 @@ class Board:
         )
         found: dict[str, Any] = json.loads(json.dumps(builder.build(), cls=JSONEncoder))
         found["panels"] = _placed(self.rows)
+        for variable in found["templating"]["list"]:
+            for name in _OF_INTERVALS & variable.keys():
+                del variable[name]
         return found
 
 

@@ -304,6 +304,7 @@ def _disk() -> Row:
                 "Full copy (SST)",
                 "Bytes that the running transfer has brought so far.",
                 Query(during_transfer("galera_sst_received_bytes", POD)),
+                absent="No transfer",
                 alert="GaleraSstStuck",
                 width=6,
                 unit="bytes",

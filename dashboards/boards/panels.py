@@ -153,6 +153,7 @@ def lines(  # noqa: PLR0913 - a panel has as many properties
     stepped: bool = False,
     decimals: int | None = None,
     colours: Mapping[str, str] | None = None,
+    absent: str = "No data",
     alert: str = "",
     height: int = LINES_HEIGHT,
 ) -> Placed:
@@ -192,6 +193,7 @@ def lines(  # noqa: PLR0913 - a panel has as many properties
         )
         .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI).sort(kinds.SortOrder.NONE))
         .links(_runbook(alert))
+        .no_value(absent)
     )
     if decimals is not None:
         panel.decimals(decimals)
@@ -320,7 +322,6 @@ def rows_of(
         .align(kinds.FieldTextAlignment.LEFT)
         .filterable(False)  # noqa: FBT003
         .show_header(True)  # noqa: FBT003
-        .footer(common.TableFooterOptions().show(False).reducer([]))  # noqa: FBT003
         .sort_by([common.TableSortByFieldState().display_name(sort or columns[0].title).desc(descending)])
     )
     asked = [column for column in columns if column.expr]

@@ -174,13 +174,12 @@ def margin(clusters: str) -> str:
     )
 
 
-def counted(part: str, whole: str, clusters: str = ONE) -> str:
-    """Return the share of two recorded numbers, which stand in the labels ``part`` and ``whole``: for "2 of 3"."""
-    some, all_ = f"{part}{{{clusters}}}", f"{whole}{{{clusters}}}"
+def share(part: str, whole: str) -> str:
+    """Return the share of two numbers of a cluster, which stand in the labels ``part`` and ``whole``: for "2 of 3"."""
     return (
-        f"({some} / on ({BY_CLUSTER}) {all_})\n"
-        f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", {some})\n'
-        f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", {all_})'
+        f"({part} / on ({BY_CLUSTER}) {whole})\n"
+        f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", {part})\n'
+        f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", {whole})'
     )
 
 

@@ -9,7 +9,7 @@ from boards.frame import Board, Row, one_cluster, pod_variable, to_board
 from boards.limits import window
 from boards.looks import steps
 from boards.panels import Column, Link, Placed, Query, lines, rows_of, states, tile, words_of
-from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ONE, PODS, during_transfer, per_pod, phase, standing
+from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ONE, PODS, during_transfer, per_pod, phase, share, standing
 from boards.shared import SHARE, alerts_table, standings, verdict_tile
 from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.web.tones import Look
@@ -40,12 +40,10 @@ def _glance() -> list[Placed]:
             f"Sidecars that speak for their node, of all that spoke within {memory}. One that is missing may have the "
             "newest data.",
             Query(
-                f"(galera_cluster:nodes:count{{{ONE}}} "
-                f"/ on ({BY_CLUSTER}) max_over_time(galera_cluster:nodes:count{{{ONE}}}[{memory}]))\n"
-                f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", '
-                f"galera_cluster:nodes:count{{{ONE}}})\n"
-                f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", '
-                f"max_over_time(galera_cluster:nodes:count{{{ONE}}}[{memory}]))",
+                share(
+                    f"galera_cluster:nodes:count{{{ONE}}}",
+                    f"max_over_time(galera_cluster:nodes:count{{{ONE}}}[{memory}])",
+                ),
                 "{{part}} of {{whole}}",
             ),
             width=4,
@@ -174,6 +172,7 @@ def _progress() -> Row:
                 "Bytes received by a full copy (SST)",
                 "What the running transfer has brought so far. A line that is flat for long does not move.",
                 Query(during_transfer("galera_sst_received_bytes")),
+                absent="No transfer",
                 width=8,
                 unit="bytes",
             ),
@@ -181,6 +180,7 @@ def _progress() -> Row:
                 "Time in a full copy (SST)",
                 "How long the running transfer has taken.",
                 Query(f"time() - ({during_transfer('galera_sst_start_timestamp_seconds')})"),
+                absent="No transfer",
                 alert="GaleraSstStuck",
                 width=8,
                 unit="s",

@@ -9,7 +9,7 @@ from boards.frame import Board, Row, one_cluster, pod_variable, to_board
 from boards.limits import limit, tones, window
 from boards.looks import steps
 from boards.panels import Column, Placed, Query, bars, lines, rows_of, states, tile
-from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, counted, key, per_pod, rate
+from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, key, per_pod, rate, share
 from boards.shared import SHARE, alerts_table, by_cluster, key_column
 from galera_exporter.model import NodeState
 from galera_exporter.web.tones import COLOURS, STATES, Look
@@ -34,12 +34,10 @@ def _glance() -> list[Placed]:
             "Registered",
             "Nodes with a live key, of those that there should be.",
             Query(
-                f"(max by ({BY_CLUSTER}) (galera_registry_nodes{{{ONE}}}) "
-                f"/ on ({BY_CLUSTER}) galera_cluster:expected_size:max{{{ONE}}})\n"
-                f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", '
-                f"max by ({BY_CLUSTER}) (galera_registry_nodes{{{ONE}}}))\n"
-                f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", '
-                f"galera_cluster:expected_size:max{{{ONE}}})",
+                share(
+                    f"max by ({BY_CLUSTER}) (galera_registry_nodes{{{ONE}}})",
+                    f"galera_cluster:expected_size:max{{{ONE}}}",
+                ),
                 "{{part}} of {{whole}}",
             ),
             width=3,
@@ -50,7 +48,10 @@ def _glance() -> list[Placed]:
         tile(
             "In the view",
             "Members of the Primary component, of the nodes that there should be.",
-            Query(counted("galera_cluster:size:max", "galera_cluster:expected_size:max"), "{{part}} of {{whole}}"),
+            Query(
+                share(f"galera_cluster:size:max{{{ONE}}}", f"galera_cluster:expected_size:max{{{ONE}}}"),
+                "{{part}} of {{whole}}",
+            ),
             width=3,
             unit="percentunit",
             steps=SHARE,
@@ -77,11 +78,7 @@ def _glance() -> list[Placed]:
             "Members of etcd",
             "Members of etcd that can be scraped, of those that Prometheus knows.",
             Query(
-                f"(sum by ({BY_CLUSTER}) (up{{{ETCD}}}) / count by ({BY_CLUSTER}) (up{{{ETCD}}}))\n"
-                f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", '
-                f"sum by ({BY_CLUSTER}) (up{{{ETCD}}}))\n"
-                f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", '
-                f"count by ({BY_CLUSTER}) (up{{{ETCD}}}))",
+                share(f"sum by ({BY_CLUSTER}) (up{{{ETCD}}})", f"count by ({BY_CLUSTER}) (up{{{ETCD}}})"),
                 "{{part}} of {{whole}}",
             ),
             alert="GaleraEtcdInsufficientMembers",
@@ -222,12 +219,15 @@ def _keys() -> Row:
                 "Failed heartbeats",
                 "Heartbeats that failed, by reason, all nodes together.",
                 Query(
+                    f"sum by ({BY_CLUSTER}) (rate(galera_heartbeat_failures_total{{{PODS}}}[$__rate_interval]))", "all"
+                ),
+                Query(
                     f"sum by (reason) (rate(galera_heartbeat_failures_total{{{PODS}}}[$__rate_interval])) > 0",
                     "{{reason}}",
                 ),
                 width=8,
                 unit="cps",
-                stacked=True,
+                colours={"all": COLOURS["mute"]},
             ),
             lines(
                 "Keys that vanished",
@@ -313,6 +313,7 @@ def _etcd() -> Row:
                     "to {{To}}",
                 ),
                 alert="GaleraEtcdMembersDown",
+                absent="None failed",
                 width=8,
                 unit="cps",
                 steps=steps("good", **tones("GaleraEtcdMembersDown", "failures")),
@@ -335,6 +336,7 @@ def _etcd() -> Row:
 
 def _kubernetes() -> Row:
     needs = "Needs the observer. "
+    failures = "galera_kube_request_failures_total"
     return Row(
         "Kubernetes (with the observer)",
         [
@@ -343,7 +345,7 @@ def _kubernetes() -> Row:
                 f"{needs}Whether the observer reaches the API of Kubernetes.",
                 Query(by_cluster(f"galera_observer_up{{{ONE}}}"), ""),
                 alert="GaleraObserverDown",
-                width=4,
+                width=6,
                 words=YES_NO,
                 absent="None",
             ),
@@ -352,8 +354,32 @@ def _kubernetes() -> Row:
                 f"{needs}The pod that carries the label of the write Service.",
                 Query(f"max by ({BY_POD}) (galera_observer_primary{{{ONE}}}) == 1"),
                 alert="GaleraNoWriteEndpoint",
-                width=5,
+                width=6,
                 steps=steps("fair", good=1),
+                name=True,
+                absent="None",
+            ),
+            tile(
+                "Observer reads etcd",
+                f"{needs}Whether the observer reads the registry. It chooses the write pod by it.",
+                Query(by_cluster(f"galera_observer_registry_up{{{ONE}}}"), ""),
+                width=6,
+                words=YES_NO,
+                absent="None",
+            ),
+            tile(
+                "Pods Ready",
+                f"{needs}Pods that Kubernetes calls Ready, of those that the StatefulSet asks for.",
+                Query(
+                    share(
+                        f"sum by ({BY_CLUSTER}) (galera_kube_pod_ready{{{ONE}}})",
+                        f"max by ({BY_CLUSTER}) (galera_kube_replicas{{{ONE}}})",
+                    ),
+                    "{{part}} of {{whole}}",
+                ),
+                width=6,
+                unit="percentunit",
+                steps=SHARE,
                 name=True,
                 absent="None",
             ),
@@ -365,7 +391,7 @@ def _kubernetes() -> Row:
                     f"(increase(galera_observer_primary_changes_total{{{ONE}}}[$__rate_interval]))",
                     "changes",
                 ),
-                width=7,
+                width=8,
                 unit="none",
             ),
             lines(
@@ -379,6 +405,14 @@ def _kubernetes() -> Row:
                 unit="none",
                 stepped=True,
                 limits=["replicas"],
+            ),
+            lines(
+                "Failed requests",
+                f"{needs}Requests to the API of Kubernetes that failed, by reason.",
+                Query(f"sum by (reason) (rate({failures}{{{ONE}}}[$__rate_interval])) > 0", "{{reason}}"),
+                width=8,
+                unit="cps",
+                absent="None failed",
             ),
         ],
         folded=True,

@@ -19,7 +19,6 @@ from preview.spec import Panel
 CLEAR: Final = "transparent"
 _FENCE: Final = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
 _CODE: Final = re.compile(r"`([^`]+)`")
-_NOTHING: Final = '<p class="nothing">No data</p>'
 
 
 class PanelError(Exception):
@@ -64,6 +63,10 @@ def embedded(data: object) -> str:
     return json.dumps(data).replace("</", "<\\/")
 
 
+def _nothing(panel: Panel) -> str:
+    return f'<p class="nothing">{escape(panel.defaults.get("noValue", "No data"))}</p>'
+
+
 def _values(panel: Panel, found: Sequence[Named]) -> str:
     by_name = panel.options["textMode"] == "name"
     tiles = [
@@ -88,7 +91,7 @@ def _tile(text: str, colour: str) -> str:
 
 def _table(panel: Panel, frame: Frame) -> str:
     if not frame.columns:
-        return f'<p class="nothing">{escape(config(panel, "").absent)}</p>'
+        return _nothing(panel)
     names = list(frame.columns)
     configs = {name: config(panel, name) for name in names}
     widths = "".join(f"<col style='width:{configs[name].custom.get('width', 0) or ''}px'>" for name in names)
@@ -121,7 +124,7 @@ def _cell(shown_by: Config, value: Cell) -> str:
 
 def _bars(panel: Panel, found: Sequence[Named]) -> str:
     if not found:
-        return _NOTHING
+        return _nothing(panel)
     most = max(named.series.samples[-1][1] for named in found)
     rows = []
     for named in found:
@@ -138,7 +141,7 @@ def _bars(panel: Panel, found: Sequence[Named]) -> str:
 
 def _timeline(panel: Panel, found: Sequence[Named], span: Span) -> str:
     if not found:
-        return _NOTHING
+        return _nothing(panel)
     seen: dict[str, str] = {}
     rows = []
     for named in found:
@@ -183,7 +186,7 @@ def _times(span: Span) -> str:
 
 def _lines(panel: Panel, found: Sequence[Named], span: Span) -> str:
     if not found:
-        return _NOTHING
+        return _nothing(panel)
     made = lines(panel, found, span)
     rows = "".join(
         f'<tr><td><i class="{"dashed" if entry.dashed else ""}" style="border-color:{entry.colour}"></i>'

@@ -347,7 +347,7 @@ def _transfers() -> Row:
                 unit="locale",
             ),
             lines(
-                "IST window",
+                "IST window over time",
                 "The same as time, at the present rate of writes. Absent while idle.",
                 Query(f"galera_node:ist_window_seconds{{{PODS}}}"),
                 width=8,

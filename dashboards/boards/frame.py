@@ -15,6 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
     GridPos,
+    Panel,
     VariableHide,
     VariableModel,
     VariableOption,
@@ -235,6 +236,13 @@ def _runbooks() -> Builder[VariableModel]:
     return _Built(found)
 
 
+def _plain(panel: Panel) -> dict[str, Any]:
+    """Return a panel as JSON, without what the SDK writes for each table and Grafana 13 does not know any more."""
+    found: dict[str, Any] = json.loads(json.dumps(panel, cls=JSONEncoder))
+    found.get("options", {}).pop("footer", None)
+    return found
+
+
 def _placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """Put the panels of each row side by side from the left, and on a new line where there is no room."""
     found: list[dict[str, Any]] = []
@@ -253,7 +261,7 @@ def _placed(rows: Iterable[Row]) -> list[dict[str, Any]]:
             panel = placed.panel.build()
             panel.id_val = number
             panel.grid_pos = GridPos(h=placed.height, w=placed.width, x=left, y=top)
-            inside.append(json.loads(json.dumps(panel, cls=JSONEncoder)))
+            inside.append(_plain(panel))
             number += 1
             left += placed.width
             height = max(height, placed.height)

@@ -11,10 +11,11 @@ from typing import Final
 
 from preview.answers import Asker, Named
 from preview.fields import Config, Shown, config
-from preview.frames import Cell, Frame
+from preview.frames import Frame
 from preview.lines import lines
 from preview.source import Span
 from preview.spec import Panel
+from preview.values import table, tiles
 
 CLEAR: Final = "transparent"
 _FENCE: Final = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
@@ -68,17 +69,8 @@ def _nothing(panel: Panel) -> str:
 
 
 def _values(panel: Panel, found: Sequence[Named]) -> str:
-    by_name = panel.options["textMode"] == "name"
-    tiles = [
-        (named.name if by_name else shown.text, shown.colour)
-        for named in found
-        for shown in [config(panel, named.name).shown(named.series.samples[-1][1])]
-    ]
-    if not tiles:
-        shown = config(panel, "").shown(None)
-        tiles = [(shown.text, shown.colour)]
     plain = panel.options["colorMode"] == "none"
-    return "".join(_tile(text, "" if plain else colour) for text, colour in tiles)
+    return "".join(_tile(shown.text, "" if plain else shown.colour) for shown in tiles(panel, found))
 
 
 def _tile(text: str, colour: str) -> str:
@@ -92,32 +84,22 @@ def _tile(text: str, colour: str) -> str:
 def _table(panel: Panel, frame: Frame) -> str:
     if not frame.columns:
         return _nothing(panel)
-    names = list(frame.columns)
-    configs = {name: config(panel, name) for name in names}
-    widths = "".join(f"<col style='width:{configs[name].custom.get('width', 0) or ''}px'>" for name in names)
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
+    made = table(panel, frame)
+    widths = "".join(f"<col{_width(known)}>" for known in made.configs)
+    head = "".join(f"<th>{escape(title)}</th>" for title in made.titles)
     body = "".join(
-        f"<tr>{''.join(_cell(configs[name], row[name]) for name in names)}</tr>" for row in _sorted(panel, frame)
+        f"<tr>{''.join(_cell(known, shown) for known, shown in zip(made.configs, row, strict=True))}</tr>"
+        for row in made.rows
     )
     return f"<table><colgroup>{widths}</colgroup><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _sorted(panel: Panel, frame: Frame) -> list[dict[str, Cell]]:
-    rows = frame.rows()
-    for order in reversed(panel.options.get("sortBy", ())):
-        name = order["displayName"]
-        if name in frame.columns:
-            rows.sort(key=lambda row: _key(row[name]), reverse=bool(order.get("desc")))
-    return rows
+def _width(known: Config) -> str:
+    return f' style="width:{known.custom["width"]}px"' if "width" in known.custom else ""
 
 
-def _key(cell: Cell) -> tuple[int, float, str]:
-    return (0, 0.0, cell) if isinstance(cell, str) else (1, -1.0 if cell is None else cell, "")
-
-
-def _cell(shown_by: Config, value: Cell) -> str:
-    shown = shown_by.shown(value)
-    filled = "cellOptions" in shown_by.custom and shown.colour not in {"", CLEAR} and value is not None
+def _cell(known: Config, shown: Shown) -> str:
+    filled = "cellOptions" in known.custom and shown.colour not in {"", CLEAR}
     style = f' class="filled" style="background:{shown.colour}"' if filled else ""
     return f"<td{style}>{escape(shown.text)}</td>"
 

@@ -1,4 +1,4 @@
-"""Numbers as Grafana writes them, for the units that the dashboards use."""
+"""Numbers as Grafana writes them, for the units that the dashboards use; a test asks Grafana's own code."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-_SHORT: Final = ("", "K", "Mil", "Bil", "Tri")
-_RATE: Final = ("", "K", "M", "G", "T")
-_BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
-_TIMES: Final = ((1e-3, 1e6, "µs"), (1, 1e3, "ms"), (60, 1, "s"))
-_LONG_TIMES: Final = ((3600, 60, "min"), (86400, 3600, "hour"), (604800, 86400, "day"), (math.inf, 604800, "week"))
+_COUNTS: Final = ("", "K", "M", "B", "T")
+_BINARY: Final = (" ", " Ki", " Mi", " Gi", " Ti", " Pi")
+_TIMES: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1, 1e3, "ms"), (60, 1, "s"))
+"""Below so many seconds: the factor, and the unit."""
+_LONG_TIMES: Final = (
+    (3600, 60, "min"),
+    (86400, 3600, "hour"),
+    (604800, 86400, "day"),
+    (31536000, 604800, "week"),
+    (math.inf, 31556900, "year"),
+)
+_DIGITS: Final = 3
 
 
 class UnitError(Exception):
@@ -20,8 +27,6 @@ class UnitError(Exception):
 
 def written(value: float, unit: str, decimals: int | None = None) -> str:
     """Return a number with its unit; without ``decimals`` as many as its size needs."""
-    if math.isnan(value):
-        return "NaN"
     if math.isinf(value):
         return "\u221e" if value > 0 else "-\u221e"
     if unit not in _UNITS:
@@ -35,27 +40,28 @@ def binary(unit: str) -> bool:
 
 
 def fixed(value: float, decimals: int | None) -> str:
-    """Return a number with so many decimals; by default two digits and a bit, as Grafana does."""
+    """Return a number with so many decimals; by default with three digits."""
     if decimals is None:
         decimals = _usual(value)
-    return f"{value:.{decimals}f}"
+    return f"{_rounded(value, decimals):.{decimals}f}"
 
 
 def _usual(value: float) -> int:
+    """Return decimals for three digits; the logarithm is taken in Grafana's way, with its rounding."""
     if value == 0 or value % 1 == 0:
         return 0
-    digits = 1 - math.floor(math.log10(abs(value)))
-    if abs(value) * 10.0**digits > 22.5:  # noqa: PLR2004 - Grafana's own limit, for steps of 2.5
-        digits += 1
-    return max(0, digits)
+    return max(0, _DIGITS - 1 - math.floor(math.log(abs(value)) / math.log(10)))
 
 
-def _plain(value: float, decimals: int | None) -> str:
-    return fixed(value, decimals)
+def _rounded(value: float, decimals: int) -> float:
+    """Round a half up, as JavaScript does."""
+    factor = 10.0**decimals
+    return math.floor(value * factor + 0.5) / factor
 
 
 def _locale(value: float, decimals: int | None) -> str:
-    return f"{value:,.{_usual(value) if decimals is None else decimals}f}"
+    text = f"{_rounded(value, _DIGITS if decimals is None else decimals):,.{_DIGITS}f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _percent(value: float, decimals: int | None) -> str:
@@ -69,11 +75,8 @@ def _seconds(value: float, decimals: int | None) -> str:
     for below, factor, unit in _TIMES:
         if size < below:
             return f"{fixed(value * factor, decimals)} {unit}"
-    for below, factor, unit in _LONG_TIMES:
-        if size < below:
-            number = fixed(value / factor, decimals)
-            return f"{number} {unit}{'' if number == '1' else 's'}"
-    raise AssertionError(value)
+    factor, unit = next((factor, unit) for below, factor, unit in _LONG_TIMES if size < below)
+    return f"{fixed(value / factor, decimals)} {unit}{'s' if size / factor > 1 else ''}"
 
 
 def _scaled(factor: float, names: tuple[str, ...], suffix: str) -> Callable[[float, int | None], str]:
@@ -81,22 +84,20 @@ def _scaled(factor: float, names: tuple[str, ...], suffix: str) -> Callable[[flo
         size, index = abs(value), 0
         while size >= factor and index < len(names) - 1:
             size, index = size / factor, index + 1
-        number = fixed(math.copysign(size, value), decimals)
-        return f"{number} {(names[index] + suffix).strip()}".rstrip()
+        return f"{fixed(math.copysign(size, value), decimals)}{names[index]}{suffix}"
 
     return write
 
 
 _UNITS: Final[Mapping[str, Callable[[float, int | None], str]]] = MappingProxyType(
     {
-        "none": _plain,
-        "short": _scaled(1000, _SHORT, ""),
+        "none": fixed,
         "locale": _locale,
         "percentunit": _percent,
         "s": _seconds,
         "bytes": _scaled(1024, _BINARY, "B"),
         "binBps": _scaled(1024, _BINARY, "B/s"),
-        "wps": _scaled(1000, _RATE, " wr/s"),
-        "cps": _scaled(1000, _RATE, " c/s"),
+        "wps": _scaled(1000, _COUNTS, " wr/s"),
+        "cps": _scaled(1000, _COUNTS, " c/s"),
     }
 )

@@ -133,12 +133,15 @@ class Stand:
         joiner = self.trio.pods[2].node
         joiner.wipe()
         joiner.start()
-        self.scene(TRANSFER, "galera_sst_in_progress == 1 and galera_sst_received_bytes > 0", "galera_cluster:size:max == 3")
+        self.scene(
+            TRANSFER, "galera_sst_in_progress == 1 and galera_sst_received_bytes > 0", "galera_cluster:size:max == 3"
+        )
         self.trio.wait_healthy()
 
     def _etcd_down(self) -> None:
         self.trio.etcd.members[0].kill()
-        wait_until(lambda: self.prometheus.query("etcd_network_peer_sent_failures_total > 0"), 30, "a failed send")
+        failed = "rate(etcd_network_peer_sent_failures_total[10s]) > 0"
+        wait_until(lambda: self.prometheus.query(failed), PATIENCE, "members fail to send", [self.prometheus.log], 0.25)
         self.trio.etcd.stop()
         self.scene(
             ETCD_DOWN,
@@ -242,11 +245,11 @@ def render(folder: Path, run: Callable[..., object]) -> Path:
     return rules
 
 
-def start(root: Path, stack: ExitStack, rules: Path) -> Stand:
-    """Start everything below ``root``; ``stack`` ends it."""
+def start(root: Path, servers: ExitStack, stack: ExitStack, rules: Path) -> Stand:
+    """Start everything below ``root``; ``servers`` ends the cluster, ``stack`` Prometheus."""
     flags = {"bootstrap.survivor-timeout": "5", "bootstrap.takeover-timeout": "15", "etcd.ttl": "5"}
     trio = Trio(root, name=CLUSTER, provider_options={**QUICK_EVS, "gcs.fc_limit": "4"}, flags=flags)
-    stack.callback(trio.close)
+    servers.callback(trio.close)
     prometheus = Prometheus(
         root,
         [

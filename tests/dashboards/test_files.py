@@ -98,7 +98,7 @@ def test_every_panel_has_a_title_a_description_and_a_unit() -> None:
         assert panel["fieldConfig"]["defaults"]["unit"], where
         assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"], where
         if panel["type"] == "table":
-            titles = [step for step in panel["transformations"] if step["id"] == "organize"][0]["options"]
+            titles = next(step for step in panel["transformations"] if step["id"] == "organize")["options"]
             units = {
                 override["matcher"]["options"]
                 for override in panel["fieldConfig"]["overrides"]

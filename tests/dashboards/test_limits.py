@@ -95,12 +95,19 @@ def test_a_limit_that_is_changed_at_its_source_changes_the_dashboards(tmp_path: 
     def render(factor: float) -> dict[str, str]:
         for name, source in ALERTS.items():
             levels = {
-                level: {key: factor * value if isinstance(value, int | float) else value for key, value in given.items()}
+                level: {
+                    key: factor * value if isinstance(value, int | float) else value for key, value in given.items()
+                }
                 for level, given in source["levels"].items()
             }
             (tmp_path / f"{name}.yaml").write_text(json.dumps({**source, "levels": levels}))  # JSON is YAML too
         done = subprocess.run(
-            [sys.executable, "-c", _RENDER, tmp_path], capture_output=True, text=True, check=True, cwd=FOLDER, timeout=60
+            [sys.executable, "-c", _RENDER, tmp_path],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=FOLDER,
+            timeout=60,
         )
         found: dict[str, str] = json.loads(done.stdout)
         return found
@@ -108,7 +115,9 @@ def test_a_limit_that_is_changed_at_its_source_changes_the_dashboards(tmp_path: 
     as_shipped = {uid: (FOLDER / f"{uid}.json").read_text() for uid in DOCUMENTS}
     assert render(1) == as_shipped
     doubled = render(2)
-    assert {uid for uid in DOCUMENTS if doubled[uid] != as_shipped[uid]} == {uid for uid, *_ in (*ABOVE, *BELOW, *IN_THE_QUERY)}
+    assert {uid for uid in DOCUMENTS if doubled[uid] != as_shipped[uid]} == {
+        uid for uid, *_ in (*ABOVE, *BELOW, *IN_THE_QUERY)
+    }
 
 
 def test_a_limit_that_there_is_not_is_told() -> None:

@@ -38,7 +38,9 @@ def compile_(folder: Path, package: str, documents: dict[str, Any]) -> list[str]
         "baseUrl": ".",
         "paths": {"@grafana/schema": [str(there)], "@grafana/schema/*": [f"{there}/*"]},
     }
-    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": [f"{n}.ts" for n in documents]}))
+    (folder / "tsconfig.json").write_text(
+        json.dumps({"compilerOptions": options, "files": [f"{n}.ts" for n in documents]})
+    )
     done: subprocess.CompletedProcess[str] = node.run([modules / "typescript" / "bin" / "tsc", "--project", folder])
     assert not done.stderr
     return done.stdout.splitlines()

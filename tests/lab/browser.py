@@ -67,9 +67,7 @@ class Browser:
             os.close(orders)
             os.close(answers)
 
-    def open(
-        self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
-    ) -> Tab:
+    def open(self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False) -> Tab:
         """Open a page and wait until it is loaded. ``touch``: as on a telephone."""
         target = self.order("Target.createTarget", {"url": "about:blank"})["targetId"]
         session = self.order("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]

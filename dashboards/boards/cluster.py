@@ -74,7 +74,6 @@ def glance() -> list[Placed]:
             unit="percentunit",
             steps=SHARE,
             name=True,
-            absent="None",
         ),
         tile(
             "Votes to lose",
@@ -85,7 +84,6 @@ def glance() -> list[Placed]:
             width=3,
             steps=steps("bad", good=1, mute=2),
             name=True,
-            absent="None",
         ),
         tile(
             "Paused",
@@ -125,7 +123,7 @@ def nodes() -> Placed:
     return rows_of(
         "Nodes",
         "One row a node. The name leads to its dashboard. A node that is down shows what it last wrote to etcd.",
-        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),), width=170),
+        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),)),
         Column("State", standing(PODS), words=STANDINGS, filled=True, width=170),
         Column("SQL", f"galera_up_reason{{{PODS}}} == 1", label="reason", words=ANSWER, width=150),
         Column("Component", f"wsrep_cluster_status{{{PODS}}} == 1", label="status", words=COMPONENT, width=115),
@@ -240,11 +238,12 @@ def _conflicts() -> Row:
                 unit="cps",
             ),
             lines(
-                "Behind the foremost",
-                "Write sets that each node has still to commit.",
-                Query(behind()),
+                "Speed of each node",
+                "Write sets that each node commits, its own and those of the others. A line below the others: the node "
+                "falls behind, or is the one that holds them up.",
+                Query(f"max by ({BY_POD}) (deriv(wsrep_last_committed{{{PODS}}}[$__rate_interval]))"),
                 width=8,
-                unit="locale",
+                unit="wps",
             ),
             lines(
                 "Parallel applying",

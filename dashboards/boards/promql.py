@@ -134,13 +134,19 @@ def key(pods: str = "$pod") -> str:
     return as_pod(f"max by ({BY_NODE}) ({_union(parts)})")
 
 
-def behind(pods: str = "$pod") -> str:
-    """Return how many write sets each node is behind the foremost; of a silent one what it wrote to etcd counts."""
+def behind(pods: str = "$pod", position: str = "wsrep_last_committed") -> str:
+    """Return how many write sets each node has still to apply.
+
+    Of a member of the Primary component that is its queue: seqnos of two nodes are not of the same moment. Of the
+    others it is how far the foremost one is ahead; of a silent one what it wrote to etcd counts.
+    """
+    member = f'wsrep_cluster_status{{status="Primary", {ONE}}} == 1'
     written = as_pod(f'max by ({BY_NODE}) (galera_registry_node_seqno{{{ONE}, node=~"{pods}"}} >= 0)')
     return (
-        f"max by ({BY_CLUSTER}) (wsrep_last_committed{{{ONE}}})\n"
+        f'max by ({BY_POD}) (wsrep_local_recv_queue{{{ONE}, pod=~"{pods}"}} and on ({BY_POD}) {member})\n'
+        f"or max by ({BY_CLUSTER}) ({position}{{{ONE}}} >= 0)\n"
         f"- on ({BY_CLUSTER}) group_right ()\n"
-        f'(max by ({BY_POD}) (wsrep_last_committed{{{ONE}, pod=~"{pods}"}} >= 0) or {written})'
+        f'(max by ({BY_POD}) ({position}{{{ONE}, pod=~"{pods}"}} >= 0) or {written})'
     )
 
 
@@ -166,21 +172,29 @@ def margin(clusters: str) -> str:
     """
     losable = f"max by ({BY_CLUSTER}) (galera_cluster:votes_losable:max{{{clusters}}})"
     nodes = limit("GaleraClusterNoFailureMargin", "critical", "nodes")
-    return (
+    known = (
         f"(({losable} >= bool on ({BY_CLUSTER}) galera_cluster:heaviest_vote:max{{{clusters}}})\n"
         f"and on ({BY_CLUSTER}) galera_cluster:expected_size:max{{{clusters}}} >= {nodes:g}\n"
         f"or {losable} * 0 + 2)\n"
         f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", {losable})'
     )
+    return named(known, f"galera_cluster:nodes:count{{{clusters}}} * 0", "part", "0")
 
 
 def share(part: str, whole: str) -> str:
     """Return the share of two numbers of a cluster, which stand in the labels ``part`` and ``whole``: for "2 of 3"."""
-    return (
+    counted = f'count_values by ({BY_CLUSTER}) ("whole", {whole})'
+    known = (
         f"({part} / on ({BY_CLUSTER}) {whole})\n"
         f'* on ({BY_CLUSTER}) group_left (part) count_values by ({BY_CLUSTER}) ("part", {part})\n'
-        f'* on ({BY_CLUSTER}) group_left (whole) count_values by ({BY_CLUSTER}) ("whole", {whole})'
+        f"* on ({BY_CLUSTER}) group_left (whole) {counted}"
     )
+    return named(known, f"{counted} * 0", "part", "0")
+
+
+def named(expression: str, instead: str, label: str, value: str) -> str:
+    """Return another series of the cluster where there is none, with this label: a tile shows names of series alone."""
+    return f'{expression}\nor on ({BY_CLUSTER}) label_replace({instead}, "{label}", "{value}", "", "")'
 
 
 def as_pod(expression: str, *more: str) -> str:

@@ -9,7 +9,20 @@ from boards.frame import Board, Row, one_cluster, pod_variable, to_board
 from boards.limits import window
 from boards.looks import steps
 from boards.panels import Column, Link, Placed, Query, lines, rows_of, states, tile, words_of
-from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ONE, PODS, during_transfer, per_pod, phase, share, standing
+from boards.promql import (
+    BY_CLUSTER,
+    BY_NODE,
+    BY_POD,
+    ONE,
+    PODS,
+    behind,
+    during_transfer,
+    named,
+    per_pod,
+    phase,
+    share,
+    standing,
+)
 from boards.shared import SHARE, alerts_table, standings, verdict_tile
 from galera_exporter.bootstrap.words import WORDS
 from galera_exporter.web.tones import Look
@@ -50,17 +63,22 @@ def _glance() -> list[Placed]:
             unit="percentunit",
             steps=SHARE,
             name=True,
-            absent="None",
         ),
         tile(
             "Foremost node",
             "The node whose data go furthest, of those that answer. Of several, the first.",
-            Query(f"topk by ({BY_CLUSTER}) (1, {_POSITION} >= 0)"),
+            Query(
+                named(
+                    f"topk by ({BY_CLUSTER}) (1, {_POSITION} >= 0)",
+                    f"galera_cluster:nodes:count{{{ONE}}} * 0 - 1",
+                    "pod",
+                    "Unknown",
+                )
+            ),
             width=4,
             unit="locale",
-            steps=steps("good"),
+            steps=steps("mute", good=0),
             name=True,
-            absent="Unknown",
         ),
         tile(
             "Its position",
@@ -76,7 +94,9 @@ def _glance() -> list[Placed]:
             "to be waited for.",
             Query(
                 f"clamp_min(max by ({BY_CLUSTER}) (max_over_time(wsrep_last_committed{{{ONE}}}[{memory}])) "
-                f"- on ({BY_CLUSTER}) max by ({BY_CLUSTER}) ({_POSITION}), 0)",
+                f"- on ({BY_CLUSTER}) max by ({BY_CLUSTER}) ({_POSITION}), 0)\n"
+                f"unless on ({BY_CLUSTER}) galera_cluster:nodes_primary:sum{{{ONE}}} > 0\n"
+                f"or (galera_cluster:nodes_primary:sum{{{ONE}}} > 0) * 0",
                 "",
             ),
             alert="GaleraClusterNeedsBootstrap",
@@ -101,7 +121,7 @@ def _table() -> Placed:
         "Nodes",
         "How far each node's data go, where it stands in the bootstrap protocol, and what it waits for. "
         "safe_to_bootstrap alone proves nothing: an empty or broken file says yes too.",
-        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),), width=150),
+        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),), width=170),
         Column("State", standing(PODS), words=STANDINGS, filled=True, width=150),
         Column("Protocol", phase(PODS), words=PHASE_WORDS, width=200),
         Column(
@@ -112,13 +132,7 @@ def _table() -> Placed:
             links=(what,),
         ),
         Column("Position", f"galera_bootstrap_position_seqno{{{PODS}}} >= 0", unit="locale", width=110),
-        Column(
-            "Behind",
-            f"max by ({BY_CLUSTER}) ({_POSITION} >= 0) - on ({BY_CLUSTER}) group_right () "
-            f"({per_pod('galera_bootstrap_position_seqno')} >= 0)",
-            unit="locale",
-            width=100,
-        ),
+        Column("Behind", behind(position="galera_bootstrap_position_seqno"), unit="locale", width=100),
         Column(
             "Last heard of at",
             f"max by ({BY_POD}) (max_over_time(wsrep_last_committed{{{PODS}}}[{memory}]))",

@@ -9,7 +9,7 @@ from boards.frame import Board, Row, one_cluster, pod_variable, to_board
 from boards.limits import limit, tones, window
 from boards.looks import steps
 from boards.panels import Column, Placed, Query, bars, lines, rows_of, states, tile
-from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, key, per_pod, rate, share
+from boards.promql import BY_CLUSTER, BY_NODE, BY_POD, ETCD, ONE, PODS, age, as_pod, key, named, per_pod, rate, share
 from boards.shared import SHARE, alerts_table, by_cluster, key_column
 from galera_exporter.model import NodeState
 from galera_exporter.web.tones import COLOURS, STATES, Look
@@ -56,7 +56,6 @@ def _glance() -> list[Placed]:
             unit="percentunit",
             steps=SHARE,
             name=True,
-            absent="None",
         ),
         tile(
             "In the view, without a key",
@@ -103,7 +102,7 @@ def _table() -> Placed:
     return rows_of(
         "Keys",
         "One row for each node that etcd knows or knew: what it wrote last, and whether it still writes.",
-        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),), width=170),
+        Column("Node", label="pod", links=(to_board("galera-node", pod="Node"),)),
         key_column(key()),
         Column("Age", as_pod(age(_NODES)), unit="s", decimals=1, width=100),
         Column(
@@ -352,12 +351,18 @@ def _kubernetes() -> Row:
             tile(
                 "Write pod",
                 f"{needs}The pod that carries the label of the write Service.",
-                Query(f"max by ({BY_POD}) (galera_observer_primary{{{ONE}}}) == 1"),
+                Query(
+                    named(
+                        f"max by ({BY_POD}) (galera_observer_primary{{{ONE}}}) == 1",
+                        f"max by ({BY_CLUSTER}) (galera_observer_up{{{ONE}}}) * 0",
+                        "pod",
+                        "None",
+                    )
+                ),
                 alert="GaleraNoWriteEndpoint",
                 width=6,
-                steps=steps("fair", good=1),
+                steps=steps("bad", good=1),
                 name=True,
-                absent="None",
             ),
             tile(
                 "Observer reads etcd",
@@ -381,7 +386,6 @@ def _kubernetes() -> Row:
                 unit="percentunit",
                 steps=SHARE,
                 name=True,
-                absent="None",
             ),
             lines(
                 "Changes of the write pod",

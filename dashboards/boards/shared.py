@@ -72,7 +72,7 @@ def standings(width: int, height: int, pods: str = PODS) -> Placed:
 
 def key_column(expr: str) -> Column:
     """Return what is to be said of a node's key in etcd."""
-    return Column("Key in etcd", expr, words=KEYS)
+    return Column("Key in etcd", expr, words=KEYS, width=130)
 
 
 def by_cluster(expr: str) -> str:

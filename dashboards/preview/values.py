@@ -25,13 +25,16 @@ class Table:
 
 
 def tiles(panel: Panel, found: Sequence[Named]) -> list[Shown]:
-    """Return what a panel of large values says, one for each series; the word for no value where there is none."""
+    """Return what a panel of large values says, one for each series.
+
+    Where there is none it is the word for no value; and nothing at all in a panel of names, as in Grafana.
+    """
     by_name = panel.options["textMode"] == "name"
     made = []
     for named in found:
         shown = config(panel, named.name).shown(named.series.samples[-1][1])
         made.append(Shown(named.name, shown.colour) if by_name else shown)
-    return made or [config(panel, "").shown(None)]
+    return made or [Shown("") if by_name else config(panel, "").shown(None)]
 
 
 def table(panel: Panel, frame: Frame) -> Table:

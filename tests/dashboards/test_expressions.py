@@ -47,7 +47,7 @@ LINTER = {
     "template-datasource-rule": "test_files: test_variables",
     "template-job-rule": "exception: a target is chosen by namespace, galera_cluster and pod, which the alerts need as "
     "well; a job would be a fourth name for it, and differs with each way of scraping",
-    "template-instance-rule": "exception: a node is its pod; an instance is an address, and a pod made anew has another",
+    "template-instance-rule": "exception: a node is its pod; an instance is an address, and a new pod has another",
     "template-label-promql-rule": "test_queries_are_promql",
     "template-on-time-change-reload-rule": "test_files: test_variables",
     "panel-datasource-rule": "test_files: test_no_data_source_is_named",

@@ -134,12 +134,13 @@ class Tab:
 
     def __init__(self, browser: Browser, session: str, target: str) -> None:
         self._browser = browser
-        self._session = session
+        self.session = session
+        """What the browser calls this page; events are told of by it."""
         self._target = target
 
     def order(self, method: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send an order to this page."""
-        return self._browser.order(method, given, self._session)
+        return self._browser.order(method, given, self.session)
 
     def evaluate(self, script: str) -> Any:
         """Return the value of an expression of JavaScript; raises BrowserError where it throws."""

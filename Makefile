@@ -2,9 +2,10 @@
 SHELL := bash
 PYTHON := .venv/bin/python
 DEMO ?= live
+IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint tools unit sim bench lock docs alerts clean
+.PHONY: help setup demo test lint tools unit sim bench lock docs alerts chart image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/galera-start.sh
+	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/*.sh
 
 tools: ## build what Debian does not have, from Go modules (a current promtool, helm)
 	@.ci/tools
@@ -38,8 +39,9 @@ sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench
 
-docs: setup ## write docs/metrics.md and docs/configuration.md from the code
+docs: setup ## write docs/metrics.md and docs/configuration.md from the code, the chart's README from its values
 	$(PYTHON) docs/reference.py
+	$(PYTHON) docs/chart.py
 
 alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yaml
 	$(PYTHON) alerts/render.py --output alerts/prometheus/galera.rules.yaml
@@ -47,10 +49,23 @@ alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yam
 	rm -f charts/galera/files/alerts/*.yaml
 	cp alerts/*.yaml charts/galera/files/alerts/
 
+chart: setup ## copy inhibitions and dashboards into the chart
+	cp alerts/alertmanager/inhibition.yaml charts/galera/files/alertmanager/
+	rm -rf charts/galera/files/dashboards
+	mkdir charts/galera/files/dashboards
+	cp dashboards/*.json charts/galera/files/dashboards/
+
+image: ## build the container image with docker, podman or buildah
+	@tool=$$(command -v docker || command -v podman || command -v buildah) || { echo "image: install docker, podman or buildah" >&2; exit 2; }; \
+	"$$tool" build --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/galera_exporter/__init__.py)" \
+	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
+
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml
+	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes \
+	  -c requirements.lock -o requirements-image.lock pyproject.toml
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes --group dev \
-	  -c requirements.lock -o requirements-dev.lock pyproject.toml
+	  -c requirements-image.lock -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what was built
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

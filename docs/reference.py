@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from galera_exporter.errors import DatabaseReason, RegistryReason
+from galera_exporter.errors import DatabaseReason, KubernetesReason, RegistryReason
+from galera_exporter.etcdmember.options import OPTIONS as ETCD_MEMBER
 from galera_exporter.metrics import catalog
 from galera_exporter.metrics.catalog import CATALOG
 from galera_exporter.metrics.metric import Metric
 from galera_exporter.metrics.wsrep import STATUS
-from galera_exporter.options import OPTIONS
+from galera_exporter.options import OPTIONS, Option, User
 
 HERE = Path(__file__).parent
 
@@ -39,7 +40,8 @@ This page is made from the table of options in the code by `make docs`; a test f
 A flag wins over the environment variable, that over the file (`--config FILE` or `$GALERA_EXPORTER_CONFIG`, TOML), and the file over the default.
 In the file a dot is a table: `etcd.ttl` is `ttl` under `[etcd]`. Passwords are never flags: every process of the machine
 can read another's command line. `galera-exporter check-config` prints each value with its origin; all faults are reported
-at once, with exit status 2. `galeractl` takes the same options, environment and file (those marked *sidecar* only the sidecar).
+at once, with exit status 2. `galera-exporter run` takes all options but those marked *observer* alone, `galeractl` those that are not marked, and
+`galera-exporter observe` those marked *observer*, `--cluster-name`, `--namespace`, and `--etcd.*` without the TTL.
 
 The account in MariaDB needs no more than this:
 
@@ -73,6 +75,12 @@ It is read again when it, or a file that it names, changes (looked at once a sec
 is logged, and the last good one stays in force. Not supported, and refused by name: certificates inside the file, TLS below 1.2,
 `curve_preferences`, `RequestClientCert`, `RequireAnyClientCert`.
 """
+_ETCD_MEMBER = """
+## galera-exporter etcd-member
+
+Runs beside each member of etcd in the chart, and decides how that member starts: [etcd.md](etcd.md). Flags, environment and file as above.
+
+"""
 
 
 def _cell(text: str) -> str:
@@ -101,25 +109,33 @@ def metrics() -> str:
         *_metric_rows("Data directory (with `--datadir`)", catalog.DATADIR),
         *_metric_rows("Registry (with `--etcd.endpoints`)", catalog.REGISTRY),
         *_metric_rows("Bootstrap (with `--bootstrap.handoff-dir`)", catalog.BOOTSTRAP),
+        *_metric_rows("Observer (`galera-exporter observe`)", catalog.OBSERVER),
         "Besides: `process_*` and `python_info` of the Python client library.\n",
         "## Reasons\n",
-        "| `galera_up_reason` | `galera_heartbeat_failures_total` |",
-        "| --- | --- |",
-        f"| {', '.join(DatabaseReason)} | {', '.join(RegistryReason)} |",
+        "| `galera_up_reason` | `galera_heartbeat_failures_total` | `galera_kube_request_failures_total` |",
+        "| --- | --- | --- |",
+        f"| {', '.join(DatabaseReason)} | {', '.join(RegistryReason)} | {', '.join(KubernetesReason)} |",
     ]
     return _METRICS + "\n".join(lines) + "\n"
 
 
-def configuration() -> str:
-    """Return the text of docs/configuration.md."""
-    lines = ["| option | environment | default | meaning |", "| --- | --- | --- | --- |"]
-    for option in OPTIONS:
+def _option_rows(options: tuple[Option, ...]) -> Iterator[str]:
+    yield "| option | environment | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for option in options:
         flag = f"`--{option.name}`" if not option.secret else f"(no flag) `{option.name}`"
         form = f" {_cell(option.metavar)}" if option.metavar else ""
-        only = " *sidecar*" if option.sidecar_only else ""
+        marks = "" if User.GALERACTL in option.users else " ".join(f"*{user}*" for user in User if user in option.users)
+        only = f" {marks}" if marks else ""
         default = f"`{option.default}`" if option.default else "-"
-        lines.append(f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |")
-    return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB
+        default += f" (observer: `{option.observer_default}`)" if option.observer_default else ""
+        yield f"| {flag}{form}{only} | `{option.env}` | {default} | {_cell(option.help)} |"
+
+
+def configuration() -> str:
+    """Return the text of docs/configuration.md."""
+    lines = _option_rows(OPTIONS)
+    return _CONFIGURATION + "\n".join(lines) + "\n" + _WEB + _ETCD_MEMBER + "\n".join(_option_rows(ETCD_MEMBER)) + "\n"
 
 
 PAGES = {"metrics.md": metrics, "configuration.md": configuration}

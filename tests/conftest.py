@@ -21,6 +21,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 # it would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+collect_ignore = ["e2e/scenarios"]  # they take an hour and a Kubernetes: "make e2e" names them
+
 SHARED = "cluster"
 PRIVATE = ("single_node",)
 

@@ -15,13 +15,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from galera_exporter.errors import ConfigError
-from galera_exporter.options import ENV_PREFIX, OPTIONS, Option
-from galera_exporter.settings import BootstrapSettings, Config, EtcdSettings, MariadbSettings, Secret, WebSettings
+from galera_exporter.options import ENV_PREFIX, OPTIONS, Option, User
+from galera_exporter.settings import (
+    BootstrapSettings,
+    Config,
+    EtcdSettings,
+    MariadbSettings,
+    ObserverSettings,
+    Secret,
+    WebSettings,
+)
 
 # Kubernetes puts such variables into every pod for a Service named galera-exporter (enableServiceLinks).
 _SERVICE_LINK: Final = re.compile(r"(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)")
 _BY_NAME: Final = {option.name: option for option in OPTIONS}
-_BY_ENV: Final = {option.env: option for option in OPTIONS}
 Contents = Callable[[Mapping[str, Any]], Iterable[str]]
 """Yields the faults inside the files that the options' values, by name, point to."""
 CONFIG_ENV: Final = ENV_PREFIX + "CONFIG"
@@ -29,30 +36,35 @@ CONFIG_ENV: Final = ENV_PREFIX + "CONFIG"
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A configuration, and for each option its text and where it came from (secrets hidden)."""
+    """A configuration, and for each option of the command its text and where it came from (secrets hidden)."""
 
     config: Config
     origins: tuple[tuple[str, str, str], ...]
     """Option name, text, origin."""
 
 
-class _Reader:
-    """Collects the text of each option, with its origin, and every fault."""
+class Reader:
+    """Collects the text of each option of a table, with its origin, and every fault."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: User = User.SIDECAR, options: tuple[Option, ...] = OPTIONS) -> None:
+        self.user = user
         self.faults: list[str] = []
         self.texts: dict[str, tuple[str, str]] = {}
+        self._by_name = {option.name: option for option in options}
+        self._by_env = {option.env: option for option in options}
 
     def environment(self, environ: Mapping[str, str]) -> None:
+        """Take what stands in the environment."""
         for name in sorted(environ):
             if not name.startswith(ENV_PREFIX) or name == CONFIG_ENV:
                 continue
-            if name in _BY_ENV:
-                self.texts[_BY_ENV[name].name] = (environ[name], f"${name}")
+            if name in self._by_env:
+                self.texts[self._by_env[name].name] = (environ[name], f"${name}")
             elif not _SERVICE_LINK.fullmatch(name.removeprefix(ENV_PREFIX)):
-                self.faults.append(f"${name}: no such option{nearest(name, _BY_ENV)}")
+                self.faults.append(f"${name}: no such option{nearest(name, self._by_env)}")
 
     def file(self, path: str) -> None:
+        """Take what stands in the TOML file."""
         try:
             with Path(path).open("rb") as stream:
                 table = tomllib.load(stream)
@@ -63,9 +75,9 @@ class _Reader:
             self.faults.append(f"--config {path}: not valid TOML: {error}")
             return
         for key, value in _flatten(table):
-            option = _BY_NAME.get(key)
+            option = self._by_name.get(key)
             if option is None:
-                self.faults.append(f"{path}: {key}: no such option{nearest(key, _BY_NAME)}")
+                self.faults.append(f"{path}: {key}: no such option{nearest(key, self._by_name)}")
             elif option.secret:
                 self.faults.append(
                     f"{path}: {key}: write {key}-file, or set ${option.env}: this file is no place for it"
@@ -73,20 +85,31 @@ class _Reader:
             else:
                 self.texts[key] = (value, path)
 
+    def read(self, flags: Mapping[str, str], environ: Mapping[str, str], config_file: str) -> None:
+        """Read the file, the environment and the flags, each of which wins over the one before."""
+        path = config_file or environ.get(CONFIG_ENV, "")
+        if path:
+            self.file(path)
+        self.environment(environ)
+        self.flags(flags)
+
     def flags(self, flags: Mapping[str, str]) -> None:
+        """Take what was given on the command line."""
         for name, text in flags.items():
             self.texts[name] = (text, f"--{name}")
 
     def value(self, option: Option) -> Any:
+        """Return the option's value; a faulty text is noted, and None or the default returned."""
         text, origin = self.texts.get(option.name, ("", "default"))
-        text = text or option.default  # an empty variable is the way of many templates to say "not set"
+        default = option.default_of(self.user)
+        text = text or default  # an empty variable is the way of many templates to say "not set"
         try:
             return option.parse(text)
         except ValueError as error:
             shown = "its value" if option.secret else repr(text)
             where = f"--{option.name}" if origin == f"--{option.name}" else f"{origin}: {option.name}"
             self.faults.append(f"{where}: {shown}: {error}")
-            return option.parse(option.default) if option.default else None
+            return option.parse(default) if default else None
 
 
 def nearest(name: str, known: Mapping[str, object]) -> str:
@@ -117,6 +140,7 @@ def load(
     environ: Mapping[str, str],
     hostname: str,
     *,
+    user: User = User.SIDECAR,
     config_file: str = "",
     early_faults: tuple[str, ...] = (),
     contents: Contents = lambda _: (),
@@ -127,6 +151,7 @@ def load(
         flags: option name to text, as given on the command line.
         environ: the process's environment.
         hostname: stands in for the node's name and address where none is given.
+        user: the command that it is for.
         config_file: the TOML file; empty: ``$GALERA_EXPORTER_CONFIG``, or none.
         early_faults: what the command line's parser already found.
         contents: what looks into the files that the options name.
@@ -134,13 +159,9 @@ def load(
     Raises:
         ConfigError: with every fault of every source.
     """
-    reader = _Reader()
+    reader = Reader(user)
     reader.faults.extend(early_faults)
-    path = config_file or environ.get(CONFIG_ENV, "")
-    if path:
-        reader.file(path)
-    reader.environment(environ)
-    reader.flags(flags)
+    reader.read(flags, environ, config_file)
     defaults = {
         "node-name": (environ.get("POD_NAME") or hostname, "$POD_NAME" if environ.get("POD_NAME") else "host name"),
         "namespace": (
@@ -154,16 +175,18 @@ def load(
             reader.texts[name] = (text, origin)
     values = {option.name: reader.value(option) for option in OPTIONS}
     reader.faults.extend(_contradictions(values))
+    if user is User.OBSERVER and not values["etcd.endpoints"]:
+        reader.faults.append("--etcd.endpoints: give it: the observer chooses the write pod by the registry")
     reader.faults.extend(contents(values))
     if reader.faults:
         raise ConfigError(tuple(reader.faults))
     return Resolved(_build(values, hostname), _origins(reader))
 
 
-def _origins(reader: _Reader) -> tuple[tuple[str, str, str], ...]:
+def _origins(reader: Reader) -> tuple[tuple[str, str, str], ...]:
     rows = []
-    for option in OPTIONS:
-        text, origin = reader.texts.get(option.name, (option.default, "default"))
+    for option in (each for each in OPTIONS if reader.user in each.users):
+        text, origin = reader.texts.get(option.name, (option.default_of(reader.user), "default"))
         rows.append((option.name, ("***" if text else "") if option.secret else text, origin))
     return tuple(rows)
 
@@ -249,6 +272,9 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         config_file=values["web.config.file"],
         telemetry_path=values["web.telemetry-path"],
     )
+    observer = ObserverSettings(
+        statefulset=values["statefulset"] or values["cluster-name"], kubeconfig=values["kubeconfig"]
+    )
     address = values["address"] or f"{hostname}:{port}"
     return Config(
         node=values["node-name"],
@@ -256,6 +282,7 @@ def _build(values: Mapping[str, Any], hostname: str) -> Config:
         etcd=etcd,
         bootstrap=bootstrap,
         web=web,
+        observer=observer,
         datadir=values["datadir"],
         address=address,
         owner=values["owner"] or address,

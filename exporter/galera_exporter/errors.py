@@ -53,6 +53,30 @@ class RegistryReason(StrEnum):
     OTHER = "other"
 
 
+class KubernetesReason(StrEnum):
+    """Why the Kubernetes API did not do what was asked; the label of ``galera_kube_request_failures_total``."""
+
+    UNREACHABLE = "unreachable"
+    """No connection, or a certificate that is not trusted."""
+    TIMEOUT = "timeout"
+    """No whole answer in time."""
+    UNAUTHORIZED = "unauthorized"
+    """401: the token is not taken."""
+    FORBIDDEN = "forbidden"
+    """403: the Role does not cover it."""
+    NOT_FOUND = "not_found"
+    """404."""
+    CONFLICT = "conflict"
+    """409: changed meanwhile, or there already."""
+    THROTTLED = "throttled"
+    """429."""
+    SERVER = "server"
+    """500 and above."""
+    BAD_ANSWER = "bad_answer"
+    """The answer is not what Kubernetes gives."""
+    OTHER = "other"
+
+
 class DatabaseError(Exception):
     """MariaDB gave no answer; ``reason`` says why, the text says it in words."""
 
@@ -65,6 +89,14 @@ class RegistryError(Exception):
     """Etcd gave no valid answer; ``reason`` says why, the text says it in words."""
 
     def __init__(self, reason: RegistryReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class KubernetesError(Exception):
+    """The Kubernetes API did not do what was asked; ``reason`` says why, the text says it in words."""
+
+    def __init__(self, reason: KubernetesReason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
 

@@ -123,6 +123,15 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ObserverSettings:
+    """Which pods the observer watches, and how it reaches the Kubernetes API."""
+
+    statefulset: str = "galera"
+    kubeconfig: Path | None = None
+    """None: the pod's service account."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All of it, checked."""
 
@@ -131,6 +140,7 @@ class Config:
     etcd: EtcdSettings = EtcdSettings()
     bootstrap: BootstrapSettings = BootstrapSettings()
     web: WebSettings = WebSettings()
+    observer: ObserverSettings = ObserverSettings()
     datadir: Path | None = None
     address: str = ""
     """``host:port`` that the registry shows for this node; empty: host name and MariaDB's port."""

@@ -220,7 +220,10 @@ STORIES: Final = (
     ),
     Story(
         "etcd lost its majority",
-        [labels("GaleraEtcdInsufficientMembers", "critical"), labels("GaleraEtcdHighFsyncDurations", pod="db-etcd-0")],
+        [
+            labels("GaleraEtcdInsufficientMembers", "critical"),
+            labels("GaleraEtcdHighFsyncDurations", pod="db-galera-etcd-0"),
+        ],
         [
             labels("GaleraEtcdNoLeader", "critical"),
             labels("GaleraEtcdMembersDown"),
@@ -255,10 +258,10 @@ STORIES: Final = (
     Story(
         "slow disks at two levels",
         [
-            labels("GaleraEtcdHighFsyncDurations", "critical", pod="db-etcd-0"),
-            labels("GaleraEtcdHighFsyncDurations", "warning", pod="db-etcd-1"),
+            labels("GaleraEtcdHighFsyncDurations", "critical", pod="db-galera-etcd-0"),
+            labels("GaleraEtcdHighFsyncDurations", "warning", pod="db-galera-etcd-1"),
         ],
-        [labels("GaleraEtcdHighFsyncDurations", "warning", pod="db-etcd-0")],
+        [labels("GaleraEtcdHighFsyncDurations", "warning", pod="db-galera-etcd-0")],
     ),
     Story(
         "a sidecar that cannot be scraped mutes nothing",

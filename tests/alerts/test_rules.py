@@ -33,11 +33,6 @@ ELSEWHERE: dict[str, frozenset[str]] = {
     "kube_pod_status_ready": frozenset({"condition"}),
     "kube_statefulset_created": frozenset({"statefulset"}),
     "kube_namespace_created": frozenset(),
-    # The observer's (one Deployment a cluster), which docs/metrics.md will have when it is built.
-    "galera_observer_up": frozenset(),
-    "galera_observer_primary": frozenset(),
-    "galera_kube_pod_ready": frozenset(),
-    "galera_kube_replicas": frozenset(),
     # etcd's own, by its documentation.
     "etcd_server_has_leader": frozenset(),
     "etcd_server_leader_changes_seen_total": frozenset(),

@@ -31,7 +31,7 @@ CORPUS: Final = ROOT / "tests" / "corpus"
 EXAMPLES: Final = {
     "$NS": "galera",
     "$POD": "db-galera-0",
-    "$ETCD": "db-etcd-0",
+    "$ETCD": "db-galera-etcd-0",
     "$MACHINE": "machine",
     "$REVISION": "7",
     "$CLUSTER": "db-galera",
@@ -71,7 +71,7 @@ def test_a_runbook_says_what_it_means_what_to_look_at_and_what_to_do(book: Runbo
 
 @each_runbook
 def test_the_variables_at_the_top_are_those_that_the_commands_use(book: Runbook) -> None:
-    assert dict(book.variables).items() <= {"NS": "galera", "POD": "db-galera-0", "ETCD": "db-etcd-0"}.items()
+    assert dict(book.variables).items() <= {"NS": "galera", "POD": "db-galera-0", "ETCD": "db-galera-etcd-0"}.items()
     text = "\n".join(line for block in book.blocks() if block.section for line in block.lines)
     own = set(re.findall(r"^([A-Z]+)=", text, re.MULTILINE))
     assert set(re.findall(r"\$\{?(\w+)", text)) == {*book.variables, *own}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lab.namespaces import LOOPBACK, Host
 from lab.ports import Ports
 from lab.process import Process, wait_until
 from lab.web import fetch, fetch_json, post
@@ -45,7 +46,9 @@ class Notification:
 class Receiver:
     """A webhook that records every notification and hands it to ``show``."""
 
-    def __init__(self, show: Callable[[Notification], object] = lambda _notification: None) -> None:
+    def __init__(
+        self, show: Callable[[Notification], object] = lambda _notification: None, host: Host = LOOPBACK
+    ) -> None:
         self._lock = threading.Lock()
         self._seen: list[Notification] = []
         receiver = self
@@ -60,8 +63,9 @@ class Receiver:
             def log_message(self, *_args: object) -> None:
                 """Keep silent: the notifications are what is shown."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        with host.entered():
+            self._server = ThreadingHTTPServer((host.address, 0), Handler)
+        self.url = f"http://{host.address}:{self._server.server_address[1]}/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="receiver", daemon=True)
         self._thread.start()
 

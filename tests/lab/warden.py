@@ -15,8 +15,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+_END = 20.0
 
 
 class Warden:
@@ -42,6 +46,14 @@ class Warden:
         """The folder is gone, or is to stay."""
         self._tell(f"-folder {folder}")
 
+    def watch_cgroup(self, path: str) -> None:
+        """Remove this cgroup from every hierarchy, with those below it."""
+        self._tell(f"+cgroup {path}")
+
+    def forget_cgroup(self, path: str) -> None:
+        """It is gone."""
+        self._tell(f"-cgroup {path}")
+
     def _tell(self, line: str) -> None:
         with self._lock:
             if self._child is None:
@@ -64,6 +76,7 @@ def watch(lines: IO[str]) -> None:
     """Keep the list while lines come; at their end kill and remove all that is on it."""
     groups: set[int] = set()
     folders: set[str] = set()
+    cgroups: set[str] = set()
     for line in lines:
         verb, _, rest = line.rstrip("\n").partition(" ")
         if verb == "+group":
@@ -74,11 +87,44 @@ def watch(lines: IO[str]) -> None:
             folders.add(rest)
         elif verb == "-folder":
             folders.discard(rest)
+        elif verb == "+cgroup":
+            cgroups.add(rest)
+        elif verb == "-cgroup":
+            cgroups.discard(rest)
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
+    # The first process of a process namespace is there until all others of it are gone.
+    _until(lambda: not any(map(_exists, groups)))
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+    for cgroup in cgroups:
+        _until(lambda cgroup=cgroup: remove_cgroup(cgroup))
+
+
+def remove_cgroup(path: str) -> bool:
+    """Remove a cgroup and those below it from every hierarchy; say whether nothing is left."""
+    roots = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")]
+    tops = [top for root in roots if (top := root / path.strip("/")).is_dir()]
+    for top in tops:
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+    return not any(top.exists() for top in tops)
+
+
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + _END
+    while not done() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 WARDEN = Warden()

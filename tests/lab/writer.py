@@ -31,6 +31,15 @@ class Acknowledgement:
     """Monotonic clock, seconds, when the answer came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row that was not acknowledged."""
+
+    moment: float
+    """Monotonic clock, seconds."""
+    error: str
+
+
 class Ledger:
     """Which rows were acknowledged, kept outside the servers."""
 
@@ -76,7 +85,7 @@ class Writer:
 
     def __init__(self, nodes: Sequence[GaleraNode], ledger: Ledger | None = None, *, pause: float = 0.01) -> None:
         self.ledger = ledger or Ledger()
-        self.failures = 0
+        self.failures: list[Failure] = []
         self._nodes = tuple(nodes)
         self._pause = pause
         self._stop = threading.Event()
@@ -123,8 +132,8 @@ class Writer:
             row = self.ledger.next()
             try:
                 self._insert(node, row)
-            except (OSError, pymysql.MySQLError):
-                self.failures += 1
+            except (OSError, pymysql.MySQLError) as error:
+                self.failures.append(Failure(time.monotonic(), str(error)))
                 self._drop(node.name)
             else:
                 self.ledger.acknowledge(row, node.name)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from galera_exporter import cli
 from galera_exporter.config import load
 from galera_exporter.errors import ConfigError
-from galera_exporter.options import OPTIONS
+from galera_exporter.options import OPTIONS, User
 from galera_exporter.settings import Config, Secret
 
 
@@ -218,14 +218,36 @@ def test_check_config_prints_each_value_with_its_origin_and_hides_secrets(tmp_pa
     assert "hunter2" not in done.stdout
 
 
-def test_help_names_every_flag_and_variable() -> None:
-    text = " ".join(cli.parser()._subparsers._group_actions[0].choices["run"].format_help().split())  # type: ignore[union-attr,call-overload,index]
+@pytest.mark.parametrize(("command", "user"), [("run", User.SIDECAR), ("observe", User.OBSERVER)])
+def test_help_names_every_flag_and_variable_of_the_command(command: str, user: User) -> None:
+    text = " ".join(cli.parser()._subparsers._group_actions[0].choices[command].format_help().split())  # type: ignore[union-attr,call-overload,index]
     for option in OPTIONS:
-        if option.secret:
+        if option.secret or user not in option.users:
             assert f"--{option.name} " not in text
         else:
-            assert f"--{option.name}" in text
-        assert option.env in text
+            assert f"--{option.name} " in text or f"[--{option.name}]" in text
+        assert option.env in text or user not in option.users
+
+
+def test_the_observer_has_a_port_of_its_own_and_the_clusters_statefulset() -> None:
+    flags = {"etcd.endpoints": "http://etcd:2379", "cluster-name": "db-galera"}
+    config = load(flags, {}, "host", user=User.OBSERVER).config
+    assert config.web.listen == (("", 10105),)
+    assert (config.observer.statefulset, config.observer.kubeconfig) == ("db-galera", None)
+    assert load({**flags, "statefulset": "old"}, {}, "host", user=User.OBSERVER).config.observer.statefulset == "old"
+    assert load({**flags, "web.listen-address": ":1"}, {}, "host", user=User.OBSERVER).config.web.listen == (("", 1),)
+
+
+def test_the_observer_needs_a_registry() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({}, {}, "host", user=User.OBSERVER)
+    assert [fault.split(":")[0] for fault in caught.value.faults] == ["--etcd.endpoints"]
+
+
+def test_what_is_printed_of_the_configuration_has_no_option_of_another_command() -> None:
+    names = {name for name, _, _ in load({}, {}, "host").origins}
+    assert "mariadb.user" in names
+    assert not names & {"statefulset", "kubeconfig"}
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
@@ -269,4 +291,4 @@ def test_an_option_of_the_sidecar_is_named_as_such_by_galeractl() -> None:
         check=False,
     )
     assert done.returncode == 64
-    assert "--log.level: an option of galera-exporter, not of galeractl" in done.stderr
+    assert "--log.level: an option of another command: leave it out" in done.stderr

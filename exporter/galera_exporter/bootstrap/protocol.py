@@ -35,7 +35,8 @@ from typing import Final
 from galera_exporter.bootstrap import admission, election, membership
 from galera_exporter.bootstrap.admission import Case
 from galera_exporter.bootstrap.decisions import GateDecision, Keep, RunDecision, Stop
-from galera_exporter.bootstrap.state import Peer, Report, Running, Snapshot, Timers
+from galera_exporter.bootstrap.lineage import newest_confirmed
+from galera_exporter.bootstrap.state import Activity, Peer, Report, Running, Snapshot, Timers
 
 GATE: Final[tuple[Callable[[Case], GateDecision | Stop | None], ...]] = (
     admission.identity,
@@ -71,6 +72,20 @@ def decide(me: Report, snapshot: Snapshot | None, peers: tuple[Peer, ...], timer
         if decision is not None:
             return decision
     raise AssertionError("the last rule of the gate always answers")
+
+
+def foresee(report: Report, snapshot: Snapshot) -> GateDecision | Stop | None:
+    """Return what the node of a report does next, as far as etcd alone tells; None for one that was let start.
+
+    The other sidecars are not asked: nodes that etcd has as Primary are taken to answer, and an
+    elected node that shows no key to be gone for less than the takeover time.
+    """
+    if report.activity is Activity.STARTING:
+        return None
+    epoch = newest_confirmed(snapshot.history)
+    primary = sorted(snapshot.primary) if epoch else ()
+    peers = tuple(Peer(node, primary=True, confirmed=True, epoch=epoch) for node in primary)
+    return decide(report, snapshot, peers, Timers())
 
 
 def supervise(running: Running, snapshot: Snapshot | None) -> RunDecision:

@@ -27,6 +27,7 @@ from galera_exporter.galeractl import (
 from galera_exporter.galeractl.command import Command, Context
 from galera_exporter.galeractl.exits import Exit, RefusedError, UsageError
 from galera_exporter.galeractl.terminal import Terminal, printable
+from galera_exporter.options import User
 
 COMMANDS: Final[tuple[Command, ...]] = (
     status.COMMAND,
@@ -86,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.add_arguments(own)
         own.add_argument("--debug", action="store_true", help="log what is done, and show where a failure came from")
-        arguments.add_options(own, sidecar=False)
+        arguments.add_options(own, User.GALERACTL)
     return top
 
 

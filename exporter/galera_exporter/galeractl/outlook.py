@@ -1,8 +1,4 @@
-"""What each node of the registry would do next, and why: the protocol's own decisions, made from etcd alone. Pure.
-
-The other sidecars are not asked: nodes that etcd has as Primary are taken to answer, and an
-elected node that shows no key to be gone for less than the takeover time.
-"""
+"""What each node of the registry would do next, and why: the protocol's own decisions, made from etcd alone. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +8,8 @@ from dataclasses import dataclass, replace
 from galera_exporter.bootstrap.choice import candidates, evidence
 from galera_exporter.bootstrap.decisions import Elect, GateDecision, Join, Resign, Start, Stop, Wait
 from galera_exporter.bootstrap.lineage import newest_confirmed
-from galera_exporter.bootstrap.protocol import decide
-from galera_exporter.bootstrap.state import Activity, Epoch, Held, LastKnown, Peer, Reason, Report, Snapshot, Timers
+from galera_exporter.bootstrap.protocol import foresee
+from galera_exporter.bootstrap.state import Epoch, Held, LastKnown, Reason, Report, Snapshot
 from galera_exporter.bootstrap.words import NODE, RULES, WORDS, headline
 from galera_exporter.galeractl import loss
 from galera_exporter.galeractl.exits import Exit
@@ -61,10 +57,9 @@ class Outlook:
 
 def outlook(snapshot: Snapshot, ages: Mapping[str, float], live: Mapping[str, Position]) -> Outlook:
     """Return what is so, and what follows; by node: ``ages`` in seconds, and where those that answer SQL are."""
-    peers = _peers(snapshot)
     names = {*snapshot.reports, *snapshot.primary, *snapshot.nodes, *snapshot.owners}
     rows = tuple(
-        _reporting(snapshot, snapshot.reports[node], ages.get(node), peers)
+        _reporting(snapshot, snapshot.reports[node], ages.get(node))
         if node in snapshot.reports
         else _silent(snapshot, node, ages.get(node), live.get(node))
         for node in sorted(names)
@@ -97,16 +92,8 @@ def beginning(epoch: Epoch) -> str:
     return f"from seqno {epoch.base} of epoch {epoch.parent}" if epoch.base >= 0 else "empty"
 
 
-def _peers(snapshot: Snapshot) -> tuple[Peer, ...]:
-    epoch = newest_confirmed(snapshot.history)
-    if not epoch:
-        return ()
-    return tuple(Peer(node, primary=True, confirmed=True, epoch=epoch) for node in sorted(snapshot.primary))
-
-
-def _reporting(snapshot: Snapshot, report: Report, age: float | None, peers: tuple[Peer, ...]) -> Row:
-    asks = report.activity is not Activity.STARTING
-    decision = decide(report, snapshot, peers, Timers()) if asks else None
+def _reporting(snapshot: Snapshot, report: Report, age: float | None) -> Row:
+    decision = foresee(report, snapshot)
     flags = tuple(name for name, is_set in (("safe", report.safe), ("tainted", report.tainted)) if is_set)
     return Row(report.node, report.activity, report.held, report.position, report.epoch, flags, age, decision)
 

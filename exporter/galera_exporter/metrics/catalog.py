@@ -12,7 +12,7 @@ from typing import Final
 
 from galera_exporter.bootstrap.reading import Action, NodePhase
 from galera_exporter.bootstrap.state import Reason
-from galera_exporter.errors import DatabaseReason, RegistryReason
+from galera_exporter.errors import DatabaseReason, KubernetesReason, RegistryReason
 from galera_exporter.metrics.metric import Kind, Metric, counter, gauge, info
 from galera_exporter.metrics.wsrep import STATUS
 from galera_exporter.model import ClusterStatus, EvsState, NodeState
@@ -295,6 +295,31 @@ BOOTSTRAP: Final = (
     ),
 )
 
+OBSERVER: Final = (
+    gauge(
+        "galera_observer_up",
+        "1 if the observer has read the pods within the last 10 s, and may change what is to be changed.",
+        source="Kubernetes API",
+    ),
+    gauge("galera_observer_registry_up", "1 if the observer has read the registry within the last 5 s."),
+    gauge(
+        "galera_observer_primary",
+        "1 on the pod that has the label of the write Service, galera.role=primary; 0 on the others.",
+        "pod",
+        source="Kubernetes API",
+    ),
+    counter("galera_observer_primary_changes_total", "How often this process gave a pod the label."),
+    gauge("galera_kube_pod_ready", "1 if Kubernetes calls the pod Ready.", "pod", source="Kubernetes API"),
+    gauge("galera_kube_replicas", "Pods that the StatefulSet asks for.", source="Kubernetes API"),
+    gauge("galera_kube_registered_pods", "Pods of the StatefulSet whose node has a live key in etcd."),
+    counter(
+        "galera_kube_request_failures_total",
+        "Requests to the Kubernetes API that failed. A conflict is no trouble: the object had changed, or was there.",
+        "reason",
+        enum=tuple(KubernetesReason),
+    ),
+)
+
 CATALOG: Final[dict[str, Metric]] = {
     metric.name: metric
     for metric in (
@@ -307,6 +332,7 @@ CATALOG: Final[dict[str, Metric]] = {
         *DATADIR,
         *REGISTRY,
         *BOOTSTRAP,
+        *OBSERVER,
     )
 }
 """By name, in the order of the page."""

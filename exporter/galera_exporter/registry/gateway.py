@@ -28,8 +28,8 @@ SHORTEST: Final = 0.05
 _NO_HEADER: Final = "/maintenance/alarm"
 """etcd 3.4 answers ``{}`` where no alarm is raised."""
 
-_NO_REVISION: Final = "/cluster/member/list"
-"""Its header has the cluster and the term, but not the store's revision."""
+_NO_REVISION: Final = "/cluster/member/"
+"""Their headers have the cluster and the term, but not the store's revision."""
 
 _STORE: Final = ("/kv/", "/lease/")
 """Requests that need a leader; a member answers for its own state without one."""
@@ -70,6 +70,11 @@ class Gateway:
         self._clients = {endpoint: _client(endpoint, self._session) for endpoint in settings.endpoints}
         self._order = list(settings.endpoints)
         """Who answered last comes first, who failed last comes last."""
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether there is a token of a login."""
+        return self._login.token is not None
 
     def close(self) -> None:
         """Close the connections."""
@@ -194,7 +199,11 @@ class Gateway:
     def _check(self, endpoint: str, path: str, answer: Answer) -> None:
         """Check the header, and make its numbers int."""
         try:
-            names = ("cluster_id", "raft_term") if path == _NO_REVISION else ("cluster_id", "raft_term", "revision")
+            names = (
+                ("cluster_id", "raft_term")
+                if path.startswith(_NO_REVISION)
+                else ("cluster_id", "raft_term", "revision")
+            )
             header = {name: int(answer["header"][name]) for name in names}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise EndpointError(bad_answer("it has no etcd header")) from None

@@ -18,7 +18,7 @@ from typing import Final
 
 from galera_exporter.errors import ConfigError
 from galera_exporter.web.auth import BasicAuth
-from galera_exporter.web.tls import build
+from galera_exporter.web.tls import TlsSettings, build
 from galera_exporter.web.webconfig import WebConfig, load
 
 log = logging.getLogger(__name__)
@@ -49,17 +49,19 @@ class ReloadStatus:
 class ProtectionSource:
     """Keeps the ``Protection`` of the file at ``path``; None: plain HTTP for everyone, for ever.
 
-    Raises ConfigError if the first reading fails.
+    ``read`` makes a configuration of the file. Raises ConfigError if the first reading fails.
     """
 
     def __init__(
         self,
         path: Path | None,
         *,
+        read: Callable[[Path], WebConfig] = load,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
+        self._load = read
         self._clock = clock
         self._wall = wall
         self._lock = threading.Lock()
@@ -93,7 +95,7 @@ class ProtectionSource:
             return self.status.success
 
     def _read(self, path: Path) -> Protection:
-        config: WebConfig = load(path)
+        config = self._load(path)
         self._files = (path, *(config.tls.files if config.tls else ()))
         self._seen = _signatures(self._files)  # before the files are used: a change after this is seen next time
         try:
@@ -105,6 +107,14 @@ class ProtectionSource:
             raise ConfigError((f"{path}: basic_auth_users: install galera-exporter[auth]",)) from None
         sans = config.tls.client_allowed_sans if config.tls else frozenset[str]()
         return Protection(context, sans, auth, config.headers)
+
+
+def certificate(cert: Path, key: Path) -> ProtectionSource:
+    """Return TLS with this certificate for everyone, read again when it changes, and nothing else.
+
+    Raises ConfigError if the files are no certificate and its key.
+    """
+    return ProtectionSource(cert, read=lambda _: WebConfig(tls=TlsSettings(cert, key)))
 
 
 def _signatures(files: tuple[Path, ...]) -> tuple[tuple[int, int, int] | None, ...]:

@@ -73,7 +73,8 @@ class _Job:
 class Server:
     """Serves ``routes`` on the addresses of ``settings`` between ``start`` and ``close``.
 
-    Raises ConfigError if the web configuration file has faults.
+    ``protection`` stands in for the web configuration file.
+    Raises ConfigError if that file has faults.
     """
 
     def __init__(
@@ -81,13 +82,14 @@ class Server:
         settings: WebSettings,
         routes: Mapping[str, Route],
         *,
+        protection: ProtectionSource | None = None,
         clock: Callable[[], float] = time.monotonic,
         limits: Limits = Limits(),
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._limits = limits
-        self._protection = ProtectionSource(settings.config_file, clock=clock)
+        self._protection = protection or ProtectionSource(settings.config_file, clock=clock)
         self._router = Router(routes, clock=clock)
         self.addresses: tuple[tuple[str, int], ...] = ()
         """Host and port of each listening socket, once ``start`` has returned."""

@@ -1,0 +1,35 @@
+"""What is broken on purpose, from outside of what breaks."""
+
+from __future__ import annotations
+
+from e2e.release import Release
+from lab.process import wait_until
+
+_LOOK = 0.3
+_KILL = """for each in /proc/[0-9]*; do
+  [ "$(cat "$each/comm" 2>/dev/null)" != mariadbd ] || kill -%s "${each#/proc/}"
+done"""
+
+
+def kill_mariadbd(release: Release, pod: str, signal: str = "KILL") -> None:
+    """Send the server of a pod a signal; SIGKILL is what the kernel does when memory is short."""
+    release.kubectl("exec", pod, "-c", "mariadb", "--", "bash", "-c", _KILL % signal)
+
+
+def lose_volumes(release: Release, *pods: str) -> None:
+    """Delete the claims of pods, and the pods by force; return when each has a new claim, on an empty volume."""
+    if release.cluster.volumes:
+        release.cluster.volumes.reclaim()
+    before = {pod: _claim(release, pod) for pod in pods}
+    assert all(before.values()), f"a pod has no claim: {before}"
+    for pod in pods:
+        release.delete_claim(pod)
+        release.delete_pod(pod, grace=0)
+    for pod, old in before.items():
+        wait_until(lambda pod=pod, old=old: _claim(release, pod) not in {"", old}, 90, f"{pod} has a new claim", interval=_LOOK)
+
+
+def _claim(release: Release, pod: str) -> str:
+    path = f"/api/v1/namespaces/{release.namespace}/persistentvolumeclaims/data-{pod}"
+    found = release.cluster.api.find(path)
+    return "" if found is None else str(found["metadata"]["uid"])

@@ -1,0 +1,1 @@
+"""``galera-exporter etcd-member`` beside real etcd processes on loopback."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -22,26 +22,21 @@ from demo.machine import faults
 from demo.screen import Screen
 from demo.stage import CLUSTER, NAMESPACE, Stage
 from lab import GaleraNode, scratch, wait_until
-from preview.album import Album
+from preview.album import ORDER, Album
+from preview.pictures import reduce
 from preview.source import Source, Span
 
 ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "build" / "preview"
 PICTURES: Final = ROOT / "docs" / "pictures"
+SCENES: Final = ("healthy", "outage")
 NEEDED: Final = 240.0
 """Seconds of a good time, so that there is something to see."""
-DOCUMENTED: Final = {
-    ("healthy", "galera-clusters", "light"): "dashboard-clusters.png",
-    ("healthy", "galera-cluster", "light"): "dashboard-cluster.png",
-    ("healthy", "galera-node", "light"): "dashboard-node.png",
-    ("healthy", "galera-registry", "dark"): "dashboard-registry.png",
-    ("outage", "galera-clusters", "light"): "dashboard-clusters-outage.png",
-    ("outage", "galera-cluster", "dark"): "dashboard-cluster-outage.png",
-    ("outage", "galera-recovery", "light"): "dashboard-recovery.png",
-}
+DARK: Final = frozenset({("healthy", "galera-registry"), ("outage", "galera-cluster")})
+"""Documented in dark; all others are in light."""
 _SCRAPE: Final = 1.0
 _INSERT: Final = "INSERT INTO shop.orders (x) VALUES (REPEAT('x', 400))"
-_UPDATE: Final = "UPDATE shop.stock SET n = n + 1 WHERE id = 1 + FLOOR(RAND() * 8)"
+_UPDATE: Final = "UPDATE shop.stock SET n = n + 1 WHERE id = 1 + FLOOR(RAND() * 40)"
 _CONFLICTS: Final = frozenset({1180, 1205, 1213})
 
 
@@ -62,13 +57,15 @@ def main() -> int:
         with _customers(stage):
             screen.say(f"customers write for {given.seconds:g} s")
             time.sleep(given.seconds)
-            _draw(stage, "healthy", began)
+            _draw(stage, SCENES[0], began)
         _outage(stage)
-        _draw(stage, "outage", began)
+        _draw(stage, SCENES[1], began)
     if given.docs:
-        for (scene, uid, theme), name in DOCUMENTED.items():
-            shutil.copyfile(BUILD / scene / f"{uid}-{theme}.png", PICTURES / name)
-            screen.say(f"docs/pictures/{name}")
+        for scene, uid in product(SCENES, ORDER):
+            theme = "dark" if (scene, uid) in DARK else "light"
+            documented = PICTURES / f"{uid.replace('galera', 'dashboard')}-{scene}.png"
+            reduce(BUILD / scene / f"{uid}-{theme}.png", documented)
+            screen.say(str(documented.relative_to(ROOT)))
     return 0
 
 
@@ -84,7 +81,7 @@ def _draw(stage: Stage, scene: str, began: float) -> None:
 
 def _outage(stage: Stage) -> None:
     """All nodes lose power, one of them for good: the others wait for it."""
-    missing, *others = stage.trio.pods
+    *others, missing = stage.trio.pods
     stage.screen.say("power loss: kill -9 of all nodes and sidecars; two come back")
     for pod in stage.trio.pods:
         pod.power_loss()
@@ -104,7 +101,7 @@ def _customers(stage: Stage) -> Iterator[None]:
     first.sql("CREATE DATABASE shop")
     first.sql("CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, x TEXT)")
     first.sql("CREATE TABLE shop.stock (id INT PRIMARY KEY, n INT)")
-    first.sql("INSERT INTO shop.stock VALUES (1,0),(2,0),(3,0),(4,0),(5,0),(6,0),(7,0),(8,0)")
+    first.sql("INSERT INTO shop.stock SELECT seq, 0 FROM seq_1_to_40")
     ended = threading.Event()
     threads = [
         threading.Thread(target=_customer, args=(node, statement, number, ended), daemon=True)

@@ -166,7 +166,7 @@ def test_everything_can_be_reached_and_seen_without_a_mouse(browser: Browser, st
     scene = render_status(SCENES["gate"])
     plain = Route(lambda _: Response.text(HTTPStatus.OK, "here"))
     routes = {**ROUTES, "/": Route(lambda _: Response.html(scene)), **dict.fromkeys(LINKS[1:], plain)}
-    address = f"http://127.0.0.1:{start(routes=routes).ports[0]}"
+    address = f"http://127.0.0.1:{start(routes=routes).addresses[0][1]}"
     tab = browser.open(f"{address}/", width=width, height=700)
     for link in LINKS:
         tab.press("Tab")

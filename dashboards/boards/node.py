@@ -151,7 +151,7 @@ def _replication() -> Row:
                 alert="GaleraRecvQueueHigh",
                 width=8,
                 unit="none",
-                limits=["pause from"],
+                limits=["pause from", "go on from"],
             ),
             lines(
                 "Flow control",

@@ -46,9 +46,9 @@ def alerts_table(width: int, height: int, where: str = ONE) -> Placed:
     return rows_of(
         "Firing alerts",
         "What fires now, how long its condition has held, and a link to what to do. Empty: nothing fires.",
-        Column("Severity", label="severity", words=SEVERITIES, width=90),
+        Column("Severity", label="severity", words=SEVERITIES, width=80),
         Column("Alert", label="alertname", links=(RUNBOOK, ALERT_LIST)),
-        Column("Node", label="pod", width=130),
+        Column("Node", label="pod", width=120),
         Column("For", f"(time() - ALERTS_FOR_STATE{{{where}}}) and {same} {alerts(where)}", unit="s", width=90),
         by=("severity", "alertname", "pod"),
         width=width,

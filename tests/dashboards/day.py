@@ -31,11 +31,11 @@ class Day:
         end = self.moments[scene]
         return Span(max(self.began, end - back), end, 1.0, 1.0)
 
-    def look(self, uid: str, scene: str, pod: str = "") -> Look:
-        """Open a dashboard in a scene; ``pod`` is the node that is chosen."""
+    def look(self, uid: str, scene: str, pod: str = "", back: float = LOOKED_BACK) -> Look:
+        """Open a dashboard in a scene; ``pod`` is the node that is chosen, ``back`` the seconds that are shown."""
         board = BOARDS[uid]
         chosen = {"pod": pod} if pod else {}
-        return Look(board, Asker(board, Source(self.url), self.span(scene), chosen))
+        return Look(board, Asker(board, Source(self.url), self.span(scene, back), chosen))
 
 
 @dataclass(frozen=True, slots=True)

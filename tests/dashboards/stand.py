@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +17,7 @@ from typing import Any, Final
 import pymysql
 
 from alerts_live.values import shortened
+from galera_exporter.mariadb.datadir import SST_FOLDER
 from lab import QUICK_EVS, GaleraNode, Pod, Prometheus, Target, Trio, wait_until
 
 CLUSTER: Final = "lab"
@@ -133,9 +137,12 @@ class Stand:
         joiner = self.trio.pods[2].node
         joiner.wipe()
         joiner.start()
-        self.scene(
-            TRANSFER, "galera_sst_in_progress == 1 and galera_sst_received_bytes > 0", "galera_cluster:size:max == 3"
-        )
+        with _held(joiner):
+            self.scene(
+                TRANSFER,
+                "galera_sst_in_progress == 1 and galera_sst_received_bytes > 0",
+                "galera_cluster:size:max == 3",
+            )
         self.trio.wait_healthy()
 
     def _etcd_down(self) -> None:
@@ -179,6 +186,30 @@ class Stand:
         pod = self.trio.pods[2]
         with _astray(pod):
             self.scene(SPLIT_BRAIN, 'ALERTS{alertname="GaleraSplitBrain", alertstate="firing"}')
+
+
+@contextmanager
+def _held(joiner: GaleraNode) -> Iterator[None]:
+    """Have the programs that take in a full copy stand still once something has come: else it may pass unseen."""
+    process = joiner.process
+    assert process is not None
+    come = joiner.datadir / SST_FOLDER
+    wait_until(lambda: any(come.glob("*")), PATIENCE, "the first file of the copy", [joiner.log], 0.01)
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--sid", str(process.pid)], capture_output=True, text=True, check=True, timeout=30
+    )
+    helpers = {int(pid) for pid in listed.stdout.split()} - {process.pid}
+    _tell(helpers, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _tell(helpers, signal.SIGCONT)
+
+
+def _tell(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextmanager

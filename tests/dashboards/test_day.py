@@ -203,9 +203,9 @@ def test_the_recovery_says_who_waits_for_whom(day: Day) -> None:
     assert recovered.rows("Waited for") == {}
 
 
-def marked(day: Day, uid: str, kind: str, scene: str) -> set[str]:
-    """Return the marks of a kind in the time up to a scene."""
-    look = day.look(uid, scene, LAST if uid == "galera-node" else "")
+def marked(day: Day, uid: str, kind: str, scene: str, pod: str = LAST) -> set[str]:
+    """Return the marks of a kind in the time up to a scene; ``pod`` is the node that is looked at."""
+    look = day.look(uid, scene, pod if uid == "galera-node" else "", back=300)
     (marks,) = [marks for marks in look.board.marks if marks.name == kind]
     return {named.name for named in look.asker.marks(marks)}
 
@@ -215,6 +215,7 @@ def test_marks_are_where_something_happened(day: Day, uid: str) -> None:
     assert "GaleraNodeDown" in marked(day, uid, "Firing alerts", TRANSFER)
     assert marked(day, uid, "View changes", CONFLICTS) == set()
     assert marked(day, uid, "Bootstrap elections", CONFLICTS) == set()
-    # The node that is looked at was dead when the view changed, and elected nobody.
-    assert marked(day, uid, "View changes", RECOVERED) == {"View change"}
+    # Those that were left saw the view change; the one that was killed did not.
+    assert marked(day, uid, "View changes", NODE_KILLED, PODS[0]) == {"View change"}
+    # The last node was dead when the view changed, and elected nobody.
     assert marked(day, uid, "Bootstrap elections", RECOVERED) == (set() if uid == "galera-node" else {"Election"})

@@ -2,11 +2,14 @@
 // node grafana.cjs ORDER, with JSON on standard input and on standard output.
 "use strict";
 
-// The package is made for browsers, and looks for these when it is loaded.
-globalThis.window = globalThis;
-globalThis.navigator = { language: "en-US", languages: ["en-US"] };
-globalThis.localStorage = { getItem: () => null, setItem: () => undefined };
-globalThis.location = { origin: "", search: "" };
+// The package is made for browsers, and looks for these when it is loaded. Node has some of them, to be read only.
+const browser = {
+  window: globalThis,
+  navigator: { language: "en-US", languages: ["en-US"] },
+  localStorage: { getItem: () => null, setItem: () => undefined },
+  location: { origin: "", search: "" },
+};
+for (const [name, value] of Object.entries(browser)) Object.defineProperty(globalThis, name, { value, configurable: true });
 
 const data = require("@grafana/data");
 const { firstValueFrom } = require("rxjs");

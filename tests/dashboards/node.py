@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -33,7 +34,7 @@ def modules() -> Path:
 def run(arguments: Sequence[str | Path], given: object = None) -> subprocess.CompletedProcess[str]:
     """Run Node with these arguments; ``given`` is written to its standard input as JSON."""
     return subprocess.run(
-        ["node", *arguments],
+        [Path(sys.executable).with_name("node"), *arguments],
         input=json.dumps(given),
         env={**os.environ, "NODE_PATH": str(modules())},
         capture_output=True,

@@ -36,8 +36,7 @@ DARK: Final = frozenset({("healthy", "galera-registry"), ("outage", "galera-clus
 """Documented in dark; all others are in light."""
 _SCRAPE: Final = 1.0
 _INSERT: Final = "INSERT INTO shop.orders (x) VALUES (REPEAT('x', 400))"
-_STOCK: Final = 40
-_UPDATE: Final = f"UPDATE shop.stock SET n = n + 1 WHERE id = 1 + FLOOR(RAND() * {_STOCK})"
+_UPDATE: Final = "UPDATE shop.stock SET n = n + 1 WHERE id = 1 + FLOOR(RAND() * 40)"
 _CONFLICTS: Final = frozenset({1180, 1205, 1213})
 
 
@@ -102,7 +101,7 @@ def _customers(stage: Stage) -> Iterator[None]:
     first.sql("CREATE DATABASE shop")
     first.sql("CREATE TABLE shop.orders (id INT AUTO_INCREMENT PRIMARY KEY, x TEXT)")
     first.sql("CREATE TABLE shop.stock (id INT PRIMARY KEY, n INT)")
-    first.sql(f"INSERT INTO shop.stock VALUES {', '.join(f'({number}, 0)' for number in range(1, 1 + _STOCK))}")
+    first.sql("INSERT INTO shop.stock SELECT seq, 0 FROM shop.seq_1_to_40")
     ended = threading.Event()
     threads = [
         threading.Thread(target=_customer, args=(node, statement, number, ended), daemon=True)

@@ -10,7 +10,7 @@ from boards.codes import KEYS, ON_OFF, STANDINGS, WINDOWS, YES_NO
 from boards.frame import Board, Row, one_cluster, pod_variable
 from boards.limits import limit
 from boards.panels import Column, Placed, Query, lines, rows_of, states, tile
-from boards.promql import BY_POD, POD, behind, during_transfer, ist_window, key, per_pod, rate, standing
+from boards.promql import BY_POD, ONE, POD, behind, during_transfer, ist_window, key, per_pod, rate, standing
 from boards.shared import PAUSE, QUEUE, WINDOW, alerts_table, standings
 from galera_exporter.web.tones import Look
 
@@ -19,6 +19,7 @@ _SECONDS: Final = "evs_suspect_timeout_seconds|evs_inactive_timeout_seconds"
 _SWITCHES: Final = (
     "wsrep_on|desync|read_only|sst_donor_rejects_queries|pc_ignore_sb|pc_ignore_quorum|pc_bootstrap|gcache_recover"
 )
+_SILENT: Final = "MariaDB gives no answer"
 _NUMBERS: Final = "sync_wait|applier_threads|node_weight|innodb_flush_log_at_trx_commit|sync_binlog"
 
 
@@ -94,6 +95,7 @@ def _who() -> Placed:
         by=("node_name", "node_address", "sst_method", "segment"),
         width=14,
         height=4,
+        absent=_SILENT,
     )
 
 
@@ -338,6 +340,7 @@ def _options() -> Row:
             by=("option",),
             width=6,
             height=9,
+            absent=_SILENT,
         )
 
     return Row(
@@ -412,7 +415,7 @@ def board() -> Board:
         rows=[
             Row("", _glance()),
             Row("", [_answers(), _who()]),
-            Row("", [standings(14, 6, POD), alerts_table(10, 6, POD)]),
+            Row("", [standings(14, 6, POD), alerts_table(10, 6, f'{ONE}, pod=~"|$pod"')]),
             _replication(),
             _applying(),
             _group(),

@@ -268,11 +268,13 @@ def bars(  # noqa: PLR0913 - a panel has as many properties
     steps: Sequence[Threshold],
     maximum: float,
     decimals: int | None = None,
+    absent: str = "No data",
     height: int = LINES_HEIGHT,
 ) -> Placed:
     """Return values of now as horizontal bars, one a series."""
     panel = (
         bargauge.Panel()
+        .no_value(absent)
         .title(title)
         .description(about)
         .datasource(SOURCE)

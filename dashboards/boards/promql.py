@@ -138,15 +138,19 @@ def behind(pods: str = "$pod", position: str = "wsrep_last_committed") -> str:
     """Return how many write sets each node has still to apply.
 
     Of a member of the Primary component that is its queue: seqnos of two nodes are not of the same moment. Of the
-    others it is how far the foremost one is ahead; of a silent one what it wrote to etcd counts.
+    others it is how far the foremost one is ahead; of a silent one what was last heard of it counts, or else what it
+    wrote to etcd.
     """
+    memory = window("GaleraDownNodeNeedsSst", "warning", "memory")
+    heard = f'max by ({BY_POD}) (max_over_time(wsrep_last_committed{{{ONE}, pod=~"{pods}"}}[{memory}]) >= 0)'
+    silent = f'unless on ({BY_POD}) {position}{{{ONE}, pod=~"{pods}"}}'
     member = f'wsrep_cluster_status{{status="Primary", {ONE}}} == 1'
     written = as_pod(f'max by ({BY_NODE}) (galera_registry_node_seqno{{{ONE}, node=~"{pods}"}} >= 0)')
     return (
         f'max by ({BY_POD}) (wsrep_local_recv_queue{{{ONE}, pod=~"{pods}"}} and on ({BY_POD}) {member})\n'
         f"or max by ({BY_CLUSTER}) ({position}{{{ONE}}} >= 0)\n"
         f"- on ({BY_CLUSTER}) group_right ()\n"
-        f'(max by ({BY_POD}) ({position}{{{ONE}, pod=~"{pods}"}} >= 0) or {written})'
+        f'(max by ({BY_POD}) ({position}{{{ONE}, pod=~"{pods}"}} >= 0) or ({heard} or {written}) {silent})'
     )
 
 

@@ -184,6 +184,7 @@ def _keys() -> Row:
                 steps=steps("good", **tones("GaleraEtcdKeyStale"), bad=1),
                 maximum=1,
                 decimals=0,
+                absent="No key",
             ),
             lines(
                 "Registered, in the view, serving",

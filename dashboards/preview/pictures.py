@@ -65,7 +65,10 @@ def take(page: Path, picture: Path, *, width: int, height: int, dark: bool) -> N
 
 
 def reduce(picture: Path, target: Path) -> None:
-    """Write a picture with a palette: a third of the bytes, and a person sees no difference."""
+    """Write a picture with a palette: a third of the bytes, and a person sees no difference.
+
+    Of Pillow's ways this one keeps the page and its panels apart, whose colours are close.
+    """
     with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(target, optimize=True)

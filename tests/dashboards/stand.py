@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,9 +21,15 @@ import pymysql
 from alerts_live.values import shortened
 from galera_exporter.mariadb.datadir import SST_FOLDER
 from lab import QUICK_EVS, GaleraNode, Pod, Prometheus, Target, Trio, wait_until
+from lab.ports import Ports
+from lab.process import Process
+from lab.sidecar import environment
+from observer.fake_api import FakeApi
 
 CLUSTER: Final = "lab"
 NAMESPACE: Final = "default"
+STATEFULSET: Final = "galera"
+"""Its pods are called as the lab calls its nodes."""
 LABELS: Final = {"namespace": NAMESPACE, "galera_cluster": CLUSTER}
 RULES: Final = Path(__file__).parents[2] / "alerts" / "render.py"
 PATIENCE: Final = 90.0
@@ -53,9 +61,13 @@ SCENES: Final = (
 
 @dataclass
 class Stand:
-    """What runs, and the moment of each scene (seconds since the epoch)."""
+    """What runs, and the moment of each scene (seconds since the epoch).
+
+    Kubernetes is an API alone, whose pods are Ready when they are told to be: the observer needs no more.
+    """
 
     trio: Trio
+    kubernetes: FakeApi
     prometheus: Prometheus
     began: float = field(default_factory=time.time)
     moments: dict[str, float] = field(default_factory=dict)
@@ -96,6 +108,7 @@ class Stand:
             "max(rate(wsrep_causal_reads_total[10s])) > 0",
             'wsrep_evs_repl_latency_seconds{stat="avg"}',
             "galera_etcd:wal_fsync_duration_seconds:p99_rate5m",
+            "sum(galera_observer_primary) == 1",
             'absent(ALERTS{alertstate="firing"})',
         )
 
@@ -125,6 +138,7 @@ class Stand:
         self.trio.wait_healthy()
         victim = self.trio.pods[2]
         victim.node.kill()
+        self._ready(victim, ready=False)
         self.scene(
             NODE_KILLED,
             "galera_cluster:size:max == 2",
@@ -144,18 +158,22 @@ class Stand:
                 "galera_cluster:size:max == 3",
             )
         self.trio.wait_healthy()
+        self._ready(self.trio.pods[2], ready=True)
 
     def _etcd_down(self) -> None:
         self.trio.etcd.members[0].kill()
         failed = "rate(etcd_network_peer_sent_failures_total[10s]) > 0"
         wait_until(lambda: self.prometheus.query(failed), PATIENCE, "members fail to send", [self.prometheus.log], 0.25)
         self.trio.etcd.stop()
+        self.kubernetes.refusals["GET"] = HTTPStatus.SERVICE_UNAVAILABLE
         self.scene(
             ETCD_DOWN,
+            "rate(galera_kube_request_failures_total[4s]) > 0",
             "max(galera_registry_up) == 0",
             'sum(up{component="etcd"}) == 0',
             'ALERTS{alertname="GaleraRegistryUnavailable", alertstate="firing"}',
         )
+        self.kubernetes.refusals.clear()
         self.trio.etcd.start()
         self.trio.wait_healthy()
 
@@ -164,6 +182,7 @@ class Stand:
         first.sidecar.kill()
         for pod in self.trio.pods:
             pod.node.kill()
+        self._ready(*self.trio.pods, ready=False)
         self.scene(
             OUTAGE,
             'up{pod="galera-0"} == 0',
@@ -175,12 +194,17 @@ class Stand:
         self.scene(WAITING, 'count(galera_bootstrap_waiting{reason="missing"} == 1) == 2')
         first.start()
         self.trio.wait_healthy()
+        self._ready(*self.trio.pods, ready=True)
         self.scene(
             RECOVERED,
             "galera_cluster:nodes_serving:sum == 3",
             'sum(increase(galera_bootstrap_decisions_total{decision="elect"}[2m])) > 0',
             'absent(ALERTS{alertname=~"GaleraClusterNo.*", alertstate="firing"})',
         )
+
+    def _ready(self, *pods: Pod, ready: bool) -> None:
+        for pod in pods:
+            self.kubernetes.set_ready(pod.name, ready=ready)
 
     def _split_brain(self) -> None:
         pod = self.trio.pods[2]
@@ -281,6 +305,14 @@ def start(root: Path, servers: ExitStack, stack: ExitStack, rules: Path) -> Stan
     flags = {"bootstrap.survivor-timeout": "5", "bootstrap.takeover-timeout": "15", "etcd.ttl": "5"}
     trio = Trio(root, name=CLUSTER, provider_options={**QUICK_EVS, "gcs.fc_limit": "4"}, flags=flags)
     servers.callback(trio.close)
+    kubernetes = FakeApi(NAMESPACE, STATEFULSET)
+    for pod in trio.pods:
+        kubernetes.pod(pod.name)
+    kubernetes.start()
+    servers.callback(kubernetes.close)
+    ports = Ports()
+    servers.callback(ports.close)
+    watched = f"127.0.0.1:{ports.take()}"
     prometheus = Prometheus(
         root,
         [
@@ -289,10 +321,24 @@ def start(root: Path, servers: ExitStack, stack: ExitStack, rules: Path) -> Stan
                 Target(m.endpoint.removeprefix("http://"), {**LABELS, "component": "etcd", "pod": m.name})
                 for m in trio.etcd.members
             ),
+            Target(watched, {**LABELS, "component": "observer"}),
         ],
         rules=[rules],
     )
     stack.callback(prometheus.close)
     trio.start()
+    servers.callback(_observer(root, trio, kubernetes, watched).kill)
     prometheus.start()
-    return Stand(trio, prometheus)
+    return Stand(trio, kubernetes, prometheus)
+
+
+def _observer(root: Path, trio: Trio, kubernetes: FakeApi, address: str) -> Process:
+    return Process(
+        [
+            *(sys.executable, "-m", "galera_exporter", "observe", "--web.listen-address", address),
+            *("--namespace", NAMESPACE, "--cluster-name", CLUSTER, "--statefulset", STATEFULSET),
+            *("--kubeconfig", str(kubernetes.kubeconfig(root)), "--etcd.endpoints", ",".join(trio.etcd.endpoints)),
+        ],
+        log=root / "observer.log",
+        env=environment(),
+    )

@@ -20,7 +20,6 @@ from dashboards.stand import (
     TRANSFER,
     WAITING,
 )
-from dashboards.test_expressions import OF_THE_OBSERVER
 from galera_exporter.web.tones import COLOURS
 from preview.source import QueryError
 
@@ -44,14 +43,7 @@ def test_no_query_fails_and_each_has_data_in_some_scene(day: Day, uid: str) -> N
                 continue
             answered.setdefault((panel.title, target.letter), []).extend([scene] if found else [])
     assert failed == []
-    silent = {key for key, scenes in answered.items() if not scenes}
-    # Of Kubernetes, which this cluster has not: a row of its own, which asks nothing before it is opened.
-    without = {
-        (panel.title, target.letter)
-        for panel, target in BOARDS[uid].asked()
-        if panel.folded and OF_THE_OBSERVER.search(target.expr)
-    }
-    assert silent == without
+    assert {key for key, scenes in answered.items() if not scenes} == set()
 
 
 def test_the_verdict_in_each_scene(day: Day) -> None:
@@ -150,7 +142,10 @@ def test_the_alerts_that_fire(day: Day) -> None:
     assert day.look("galera-cluster", HEALTHY).rows("Firing alerts", "Alert") == {}
     killed = day.look("galera-cluster", NODE_KILLED).rows("Firing alerts", "Alert")
     assert (killed["GaleraNodeDown"]["Severity"], killed["GaleraNodeDown"]["Node"]) == ("warning", LAST)
-    assert day.look("galera-node", NODE_KILLED, LAST).rows("Firing alerts", "Alert").keys() == {"GaleraNodeDown"}
+    assert "GaleraNodeDown" in day.look("galera-node", NODE_KILLED, LAST).rows("Firing alerts", "Alert")
+    assert "GaleraNodeDown" not in day.look("galera-node", NODE_KILLED, PODS[0]).rows("Firing alerts", "Alert")
+    of_all = day.look("galera-node", OUTAGE, PODS[0]).rows("Firing alerts", "Alert")
+    assert "GaleraClusterNoPrimary" in of_all, "what holds for the cluster holds for its node"
     outage = day.look("galera-recovery", OUTAGE).rows("Firing alerts", "Alert")
     assert outage["GaleraClusterNoPrimary"]["Severity"] == "critical"
     assert "GaleraSplitBrain" in day.look("galera-cluster", SPLIT_BRAIN).rows("Firing alerts", "Alert")
@@ -181,6 +176,9 @@ def test_the_registry(day: Day) -> None:
     assert killed.tile("Registered").text == "2 of 3"
     assert killed.rows("Keys")[LAST]["Key in etcd"] == "Gone"
     assert killed.rows("Keys")[LAST]["In the view"] == "no"
+    assert (healthy.tile("Observer").text, healthy.tile("Pods Ready").text) == ("Yes", "3 of 3")
+    assert healthy.tile("Write pod").text in PODS
+    assert killed.tile("Pods Ready").text == "2 of 3"
     down = day.look("galera-registry", ETCD_DOWN)
     assert (down.tile("Registry").text, down.tile("Members of etcd").text) == ("Unreachable", "0 of 3")
 
@@ -197,7 +195,7 @@ def test_the_recovery_says_who_waits_for_whom(day: Day) -> None:
         assert rows[pod]["Position"] == look.tile("Its position").text
     assert (rows[PODS[0]]["State"], rows[PODS[0]]["Position"]) == ("No sidecar", "\u2013")
     assert rows[PODS[0]]["Last heard of at"] != "\u2013", "what it had is known, though it is silent"
-    assert look.rows("Waited for") == {PODS[0]: {"Node": PODS[0], "Waiting nodes": "2"}}
+    assert look.rows("Waited for") == {PODS[0]: {"Node": PODS[0], "Waiting": "2"}}
     recovered = day.look("galera-recovery", RECOVERED)
     assert recovered.tile("Epoch").text == str(int(look.tile("Epoch").text) + 1)
     assert recovered.rows("Waited for") == {}

@@ -53,6 +53,8 @@ def main() -> int:
     screen = Screen(sys.stdout)
     with scratch("galera-demo-") as folder, closing(Stage(folder, screen)) as stage:
         stage.start()
+        serve = "galera_cluster:nodes_serving:sum == 3"
+        wait_until(lambda: stage.prometheus.query(serve), 60, "three nodes that serve", [stage.prometheus.log], 0.5)
         began = time.time()
         with _customers(stage):
             screen.say(f"customers write for {given.seconds:g} s")

@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageColor
 
+from galera_exporter.web.tones import COLOURS
+from preview.lines import CLASSIC
 from preview.spec import ROW, Dashboard
 
 CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
@@ -27,7 +29,7 @@ FLAGS: Final = (
 )
 CELL: Final = 30
 GAP: Final = 8
-COLOURS: Final = 256
+PALETTE: Final = 256
 AROUND: Final = 92
 """Pixels above and below the grid."""
 
@@ -65,10 +67,11 @@ def take(page: Path, picture: Path, *, width: int, height: int, dark: bool) -> N
 
 
 def reduce(picture: Path, target: Path) -> None:
-    """Write a picture with a palette: a third of the bytes, and a person sees no difference.
-
-    Of Pillow's ways this one keeps the page and its panels apart, whose colours are close.
-    """
-    with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(target, optimize=True)
+    """Write a picture with a palette: a third of the bytes. Colours that have a meaning are in it as they are."""
+    with Image.open(picture) as opened:
+        image = opened.convert("RGB")
+    kept = [channel for colour in (*COLOURS.values(), *CLASSIC) for channel in ImageColor.getrgb(colour)]
+    others = image.quantize(PALETTE - len(kept) // 3, Image.Quantize.MEDIANCUT).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*kept, *others])
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(target, optimize=True)

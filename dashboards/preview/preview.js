@@ -19,6 +19,13 @@
   /** @param {string} hex @param {number} share */
   const faint = (hex, share) => hex + Math.round(share * 255).toString(16).padStart(2, "0");
 
+  /**
+   * A sample between two gaps makes no line: it is a dot.
+   * @param {(number | null)[]} values
+   */
+  const alone = (values) => () =>
+    values.flatMap((value, at) => (value !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null ? [at] : []));
+
   /** @param {Lines} lines @returns {uPlot.Plugin} */
   const overlay = (lines) => ({
     hooks: {
@@ -77,7 +84,7 @@
       dash: line.dash ?? undefined,
       fill: line.fill ? faint(line.colour, line.fill) : undefined,
       paths: line.stepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined,
-      points: { show: false },
+      points: { show: false, fill: line.colour, size: 5, filter: alone(line.values) },
     }));
     const values = lines.series.map((line) => line.values);
     /** @type {uPlot.Options} */

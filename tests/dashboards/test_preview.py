@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 import subprocess
 import sys
@@ -11,16 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageColor
 
 from dashboards import node
 from dashboards.day import BOARDS, Day
 from dashboards.stand import HEALTHY, OUTAGE, SPLIT_BRAIN, WAITING
+from galera_exporter.web.tones import COLOURS
 from lab.browser import Browser
 from preview import pictures
 from preview.answers import Asker, Named
 from preview.fields import config
 from preview.frames import TransformationError, table, transformed
-from preview.lines import lines
+from preview.lines import CLASSIC, lines
 from preview.page import page
 from preview.parts import PanelError, drawn, framed
 from preview.scale import axis
@@ -155,6 +158,54 @@ def panel(kind: str = "timeseries", **changes: object) -> Panel:
 
 def series(name: str, **samples: float) -> Named:
     return Named(name, Series({"pod": name}, tuple((1000.0 + int(at[1:]), value) for at, value in samples.items())))
+
+
+DRAWN = """
+(() => {
+  const canvas = document.querySelector('.plot canvas');
+  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  let found = 0;
+  for (let at = 0; at < pixels.length; at += 4)
+    found += pixels[at] === 0x34 && pixels[at + 1] === 0x7c && pixels[at + 2] === 0xd4 && pixels[at + 3] === 255;
+  return found;
+})()
+"""
+"""Pixels in the colour of galera-0."""
+
+
+@pytest.mark.servers
+def test_a_sample_between_gaps_is_a_dot(browser: Browser, tmp_path: Path) -> None:
+    node.modules()
+    drawn_pixels = {}
+    for name, samples in {"alone": {"s5": 0.3}, "none": {"s5": -9.0}}.items():
+
+        class Asked:
+            def named(self, _panel: Panel, samples: dict[str, float] = samples) -> list[Named]:
+                return [series("galera-0", **samples)]
+
+        (tmp_path / "page.html").write_text(
+            page(replace(CLUSTER, panels=(panel(),), variables=(), marks=()), Asked(), SPAN)  # type: ignore[arg-type]
+        )
+        tab = browser.open((tmp_path / "page.html").as_uri())
+        drawn_pixels[name] = tab.evaluate(DRAWN)
+        tab.close()
+    assert drawn_pixels["alone"] > 0
+    assert drawn_pixels["none"] == 0, "what is below the axis is not drawn"
+
+
+def test_a_picture_with_a_palette_keeps_the_colours_that_mean_something(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    image = Image.new("RGB", (200, 200))
+    image.putdata([tuple(chance.randrange(256) for _ in "rgb") for _ in range(200 * 200)])
+    for at, colour in enumerate(kept := [*COLOURS.values(), *CLASSIC]):
+        image.putpixel((at, 0), ImageColor.getrgb(colour))
+    image.save(tmp_path / "whole.png")
+    pictures.reduce(tmp_path / "whole.png", tmp_path / "few.png")
+    with Image.open(tmp_path / "few.png") as few:
+        assert few.mode == "P"
+        pixels = few.convert("RGB")
+    assert [pixels.getpixel((at, 0)) for at in range(len(kept))] == [ImageColor.getrgb(colour) for colour in kept]
+    assert (tmp_path / "few.png").stat().st_size < 0.5 * (tmp_path / "whole.png").stat().st_size
 
 
 def test_a_time_without_a_sample_is_a_gap_and_a_node_has_its_colour() -> None:

@@ -53,7 +53,7 @@ def main() -> int:
     screen = Screen(sys.stdout)
     with scratch("galera-demo-") as folder, closing(Stage(folder, screen)) as stage:
         stage.start()
-        serve = "galera_cluster:nodes_serving:sum == 3"
+        serve = "galera_cluster:nodes_serving:sum == 3 unless on () max_over_time(galera_sst_in_progress[5s]) == 1"
         wait_until(lambda: stage.prometheus.query(serve), 60, "three nodes that serve", [stage.prometheus.log], 0.5)
         began = time.time()
         with _customers(stage):

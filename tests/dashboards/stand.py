@@ -32,7 +32,7 @@ STATEFULSET: Final = "galera"
 """Its pods are called as the lab calls its nodes."""
 LABELS: Final = {"namespace": NAMESPACE, "galera_cluster": CLUSTER}
 RULES: Final = Path(__file__).parents[2] / "alerts" / "render.py"
-PATIENCE: Final = 90.0
+PATIENCE: Final = 180.0
 """Seconds for a step: a busy machine is no failure."""
 
 HEALTHY: Final = "healthy"

@@ -2,14 +2,16 @@
 SHELL := bash
 PYTHON := .venv/bin/python
 DEMO ?= live
+PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint tools unit sim bench lock docs alerts chart image clean
+.PHONY: help setup demo test lint tools unit sim bench lock docs alerts dashboards preview chart image clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  DEMO=tour make demo plays a story of faults and ends; make demo alone runs until Ctrl-C."
+	@echo "  PREVIEW=docs make preview refreshes docs/pictures; PREVIEW=http://HOST:PORT draws from a Prometheus that runs."
 
 setup: ## install what the other commands need (Debian packages as root, .venv)
 	@.ci/setup
@@ -25,7 +27,7 @@ lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run .ci/tools charts/galera/files/*.sh
+	shellcheck .ci/setup .ci/run .ci/tools .ci/npm charts/galera/files/*.sh
 
 tools: ## build what Debian does not have, from Go modules (a current promtool, helm)
 	@.ci/tools
@@ -48,6 +50,17 @@ alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yam
 	$(PYTHON) alerts/render.py --format prometheusrule --output alerts/prometheus/prometheusrule.yaml
 	rm -f charts/galera/files/alerts/*.yaml
 	cp alerts/*.yaml charts/galera/files/alerts/
+
+dashboards: setup ## write dashboards/*.json from dashboards/boards
+	@PYTHONPATH=dashboards $(PYTHON) -m boards
+
+preview: setup ## draw the dashboards, healthy and in an outage, into build/preview
+	@.ci/npm
+ifneq ($(filter http%,$(PREVIEW)),)
+	@PYTHONPATH=dashboards $(PYTHON) -m preview --prometheus $(PREVIEW) --pictures light
+else
+	@PYTHONPATH=dashboards:tests $(PYTHON) -m demo.preview $(if $(filter docs,$(PREVIEW)),--docs)
+endif
 
 chart: setup ## copy inhibitions and dashboards into the chart
 	cp alerts/alertmanager/inhibition.yaml charts/galera/files/alertmanager/

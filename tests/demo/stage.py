@@ -16,6 +16,7 @@ from lab.sidecar import environment
 
 NAMESPACE = "default"
 CLUSTER = "demo"
+LABELS = {"namespace": NAMESPACE, "galera_cluster": CLUSTER}
 BACKOFF = 20
 """Seconds after which a node whose mariadbd was killed is started again: by then its key in the registry is gone, and
 Alertmanager has told of it."""
@@ -52,11 +53,14 @@ class Stage:
         self.prometheus = Prometheus(
             root,
             [
-                Target(
-                    f"127.0.0.1:{sidecar.port}",
-                    {"namespace": NAMESPACE, "galera_cluster": CLUSTER, "pod": sidecar.name},
-                )
-                for sidecar in self.trio.sidecars
+                *(
+                    Target(f"127.0.0.1:{sidecar.port}", {**LABELS, "pod": sidecar.name})
+                    for sidecar in self.trio.sidecars
+                ),
+                *(
+                    Target(member.endpoint.removeprefix("http://"), {**LABELS, "component": "etcd", "pod": member.name})
+                    for member in self.trio.etcd.members
+                ),
             ],
             rules=[write_rules(root)],
             alertmanager=self.alertmanager,
@@ -64,7 +68,7 @@ class Stage:
         self._stack.callback(self.prometheus.close)
 
     def start(self) -> None:
-        """Start all, one line for each step, and wait until Prometheus has scraped every sidecar."""
+        """Start all, one line for each step, and wait until Prometheus has scraped all."""
         with self.voices.aloud():
             self.trio.start(self.screen.say)
         self.screen.say("every sidecar sees three healthy nodes")
@@ -77,8 +81,8 @@ class Stage:
         for line in shortened():
             self.screen.say(f"  {line}")
         self.prometheus.start()
-        self.screen.say("Prometheus scrapes the three sidecars")
-        wait_until(self._scraped, 30, "Prometheus has scraped three sidecars", [self.prometheus.log], 0.2)
+        self.screen.say("Prometheus scrapes the three sidecars, and etcd")
+        wait_until(self._scraped, 30, "Prometheus has scraped three sidecars and etcd", [self.prometheus.log], 0.2)
         self.screen.say("all is up")
 
     def show(self) -> None:
@@ -123,7 +127,7 @@ class Stage:
         self._stack.close()
 
     def _scraped(self) -> bool:
-        return len(self.prometheus.query('up{job="galera"} == 1')) == len(self.trio.sidecars)
+        return len(self.prometheus.query("up == 1")) == len(self.trio.sidecars) + len(self.trio.etcd.members)
 
     def _told(self, message: Message) -> None:
         lines = (f"{'':10}   | {line}".rstrip() for line in message.text.splitlines())

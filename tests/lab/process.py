@@ -63,7 +63,7 @@ def wait_until(
 class Process:
     """A running program; its output goes to ``log``, its children share its process group.
 
-    Root may name another ``user`` to run it as.
+    Root may name another ``user`` to run it as. ``pass_fds`` are descriptors that it gets, under the same numbers.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         user: str | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.argv = tuple(argv)
         self.log = log
@@ -88,6 +89,7 @@ class Process:
                 user=user,
                 extra_groups=None if user is None else [],
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
             WARDEN.watch_group(self._popen.pid)
 

@@ -195,9 +195,10 @@ class Prometheus:
         )
         wait_until(lambda: fetch(f"{self.url}/-/ready"), timeout, "Prometheus is ready", [self.log])
 
-    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
-        """Evaluate an expression now: labels and value of each series of an instant vector."""
-        answer = fetch_json(f"{self.url}/api/v1/query?query={quote(expression)}")
+    def query(self, expression: str, moment: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Evaluate an expression, now or at a moment (time.time()): labels and value of an instant vector's series."""
+        when = "" if moment is None else f"&time={moment:.3f}"
+        answer = fetch_json(f"{self.url}/api/v1/query?query={quote(expression)}{when}")
         return [(dict(row["metric"]), float(row["value"][1])) for row in answer["data"]["result"]]
 
     def alerts(self) -> list[dict[str, Any]]:

@@ -26,16 +26,16 @@ STATEFULSET = "db-galera"
 class FakeApi:
     """Serves between ``start`` and ``close``."""
 
-    statefulset_path = f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/{STATEFULSET}"
-
-    def __init__(self) -> None:
+    def __init__(self, namespace: str = NAMESPACE, statefulset: str = STATEFULSET) -> None:
+        self.namespace = namespace
+        self.statefulset_path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{statefulset}"
         self.lock = threading.RLock()
         self.version = 100
         self.pods: dict[str, Object] = {}
         self.events: dict[str, Object] = {}
         self.statefulset: Object | None = {
             "kind": "StatefulSet",
-            "metadata": {"name": STATEFULSET},
+            "metadata": {"name": statefulset},
             "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "galera"}}},
         }
         self.requests: list[tuple[str, str]] = []
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str, body: Object | None) -> tuple[int, Object]:
         fake = self.fake
         url = urlsplit(self.path)
-        base = f"/api/v1/namespaces/{NAMESPACE}/"
+        base = f"/api/v1/namespaces/{fake.namespace}/"
         kind, _, name = url.path.removeprefix(base).partition("/")
         status, answer = _status(404, f"not found: {self.path}")
         match method, kind:

@@ -10,8 +10,9 @@ from galera_exporter.bootstrap.words import headline
 from galera_exporter.observer.keeper import Reading
 from galera_exporter.observer.pods import LABEL, PRIMARY, Pod
 from galera_exporter.observer.standing import Fitness
-from galera_exporter.web.markup import Tone, icon, mark, sign, sub, text
+from galera_exporter.web.markup import icon, mark, sign, sub, text
 from galera_exporter.web.stylesheet import STYLESHEET
+from galera_exporter.web.tones import Tone
 
 REFRESH: Final = 5
 """Seconds between two loads of the page."""

@@ -9,17 +9,9 @@ from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
 from galera_exporter.bootstrap.words import WORDS, section
 from galera_exporter.standing import duration
-from galera_exporter.web.markup import Tone, digits, mark, sign, sub, text
+from galera_exporter.web.markup import digits, mark, sign, sub, text
+from galera_exporter.web.tones import PHASES, Tone
 
-_PHASES: Final[dict[NodePhase, tuple[Tone, str]]] = {
-    NodePhase.IDLE: ("mute", "Stopped, asks for nothing"),
-    NodePhase.GATE: ("fair", "In the gate"),
-    NodePhase.STARTING: ("fair", "Starting, to join"),
-    NodePhase.BOOTSTRAPPING: ("fair", "Starting a new component"),
-    NodePhase.CONFIRMED: ("good", "Confirmed"),
-    NodePhase.NON_PRIMARY: ("bad", "Without a Primary component"),
-    NodePhase.SURVIVOR: ("bad", "Survivor"),
-}
 _SHOWS_MORE: Final = "galeractl explain"
 
 
@@ -48,8 +40,8 @@ def _wait(reading: BootstrapReading, wait: Wait, now: float) -> str:
 
 
 def _facts(reading: BootstrapReading, now: float) -> Iterable[tuple[str, str]]:
-    tone, words = _PHASES[reading.phase]
-    yield "Phase", mark(tone, words) + ("" if reading.wait else sub(f"for {duration(now - reading.since)}"))
+    look = PHASES[reading.phase]
+    yield "Phase", mark(look.tone, look.words) + ("" if reading.wait else sub(f"for {duration(now - reading.since)}"))
     yield "Epoch", digits(reading.epoch) if reading.epoch else '<span class="soft">not known</span>'
     if reading.phase is NodePhase.GATE:  # a running server's own card has it
         position = reading.position

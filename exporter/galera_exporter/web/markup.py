@@ -7,10 +7,10 @@ all of it and cuts it to a length that cannot break a page.
 from __future__ import annotations
 
 from html import escape
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
-Tone = Literal["good", "fair", "bad", "mute"]
+from galera_exporter.web.tones import COLOURS, Tone
 
 LONGEST: Final = 200
 """Characters of a text that are shown."""
@@ -28,7 +28,6 @@ _SHAPES: Final[dict[Tone, str]] = {
     "mute": '<path fill-rule="evenodd" d="M8 0a8 8 0 1 1 0 16A8 8 0 0 1 8 0ZM4 7v2h8V7Z"/>',
 }
 """A tick in a disc, a triangle, an octagon with a cross, a disc with a bar: told apart without colour."""
-_TAB_COLOURS: Final[dict[Tone, str]] = {"good": "#00897b", "fair": "#d98200", "bad": "#d32f2f", "mute": "#757d88"}
 
 
 def text(value: object, longest: int = LONGEST) -> str:
@@ -51,8 +50,8 @@ def mark(tone: Tone, words: object) -> str:
 
 def icon(tone: Tone) -> str:
     """Return the sign as an address, for the browser's tab."""
-    colour = _TAB_COLOURS[tone]
-    picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="{colour}">{_SHAPES[tone]}</svg>'
+    shape = _SHAPES[tone]
+    picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="{COLOURS[tone]}">{shape}</svg>'
     return f"data:image/svg+xml,{quote(picture)}"
 
 

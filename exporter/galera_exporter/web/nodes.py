@@ -17,32 +17,18 @@ from galera_exporter.model import (
     RegistryReading,
 )
 from galera_exporter.standing import duration, gone
-from galera_exporter.web.markup import Tone, digits, mark, sub, text
+from galera_exporter.web.markup import digits, mark, sub, text
+from galera_exporter.web.tones import IN_THE_BOOTSTRAP, STATES, Tone
 
 _COLUMNS: Final = ("Node", "State", "Status", "Seqno", "Key age", "In view", "Ready", "Address", "Sidecar")
-_STATE_NAMES: Final = {
-    NodeState.SYNCED: "Synced",
-    NodeState.DONOR: "Donor/Desynced",
-    NodeState.RECEIVING: "Receiving transfer",
-    NodeState.REQUEST_FAILED: "Transfer request failed",
-    NodeState.TRANSFER_FAILED: "Transfer failed",
-}
-_STATE_TONES: Final[dict[NodeState, Tone]] = {
-    NodeState.SYNCED: "good",
-    NodeState.DONOR: "good",
-    NodeState.JOINING: "fair",
-    NodeState.RECEIVING: "fair",
-    NodeState.JOINED: "fair",
-    NodeState.UNKNOWN: "mute",
-}
 _CLASSES: Final = {"Key age": " class=age", "Address": " class=free", "Sidecar": " class=free"}
 _NONE: Final = '<span class="soft">\u2013</span>'
 
 
 def state_mark(state: NodeState, *, stale: bool = False) -> str:
     """Return a node's state with its sign; a stale one in the neutral tone, for nobody knows whether it is still so."""
-    words = _STATE_NAMES.get(state, state.replace("_", " ").capitalize())
-    return mark("mute" if stale else _STATE_TONES.get(state, "bad"), words)
+    look = STATES[state]
+    return mark("mute" if stale else look.tone, look.words)
 
 
 def status_mark(status: ClusterStatus) -> str:
@@ -89,8 +75,8 @@ def _row(view: NodeView, behind: Callable[[NodeRecord], str], *, own: bool, stal
     record = view.record
     name = text(view.node) + sub("this node" if own else "")
     if not view.present:
-        state = mark("fair", "In the bootstrap") if asks else mark("bad", "Gone")
-        state += sub(f"last: {_STATE_NAMES.get(record.state, record.state)}" if record else "")
+        state = mark(IN_THE_BOOTSTRAP.tone, IN_THE_BOOTSTRAP.words) if asks else mark("bad", "Gone")
+        state += sub(f"last: {STATES[record.state].words}" if record else "")
     elif record is None:
         state = mark("bad", "Unreadable key")
     else:

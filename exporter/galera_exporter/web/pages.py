@@ -11,22 +11,16 @@ from typing import Final
 
 from galera_exporter.bootstrap.reading import BootstrapReading
 from galera_exporter.model import DatabaseReading, DatadirFacts, RegistryReading
-from galera_exporter.verdict import Level, Verdict, judge
+from galera_exporter.verdict import Verdict, judge
 from galera_exporter.web.bootstrap import render_bootstrap
 from galera_exporter.web.facts import render_database, render_datadir, render_registry
-from galera_exporter.web.markup import Tone, icon, sign, text
+from galera_exporter.web.markup import icon, sign, text
 from galera_exporter.web.nodes import render_nodes
 from galera_exporter.web.stylesheet import STYLESHEET
+from galera_exporter.web.tones import LEVELS, Tone
 
 REFRESH: Final = 5
 """Seconds between two loads of the page."""
-
-_TONES: Final[dict[Level, Tone]] = {
-    Level.HEALTHY: "good",
-    Level.DEGRADED: "fair",
-    Level.DOWN: "bad",
-    Level.UNKNOWN: "mute",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ def render_status(glance: Glance) -> str:
     """Return the whole page."""
     bootstrap = glance.bootstrap
     verdict = judge(glance.database, glance.registry, glance.expected, node=glance.node, bootstrap=bootstrap)
-    tone = _TONES[verdict.level]
+    tone = LEVELS[verdict.level]
     count = f" {verdict.serving}/{verdict.expected}" if verdict.expected else ""
     moment = datetime.fromtimestamp(glance.now, UTC)
     shown = f"{moment:%Y-%m-%d %H:%M:%S} UTC"

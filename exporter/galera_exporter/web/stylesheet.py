@@ -67,6 +67,7 @@ dt{color:var(--soft)}
 dd{margin:0;min-width:0}
 footer{display:flex;flex-wrap:wrap;gap:4px 20px;margin-top:18px;color:var(--soft);font-size:13px}
 a{color:var(--link);text-underline-offset:2px}
+footer a{display:inline-block;padding:3px 0}
 a:focus-visible{outline:3px solid var(--link);outline-offset:2px;border-radius:2px}
 @media (max-width:1000px){
 .page{padding:14px 12px 24px}
@@ -82,6 +83,7 @@ tbody th,tbody td{border:0;padding:2px 0}
 tbody th{font-size:16px;padding-bottom:4px}
 tbody td{display:grid;grid-template-columns:96px 1fr;gap:12px}
 tbody td::before{content:attr(data-name);color:var(--soft)}
+td .mark,td .sub{white-space:normal}
 .age{min-width:0}
 dl,.wide dl{grid-template-columns:minmax(96px,auto) 1fr}
 .cards{grid-template-columns:minmax(0,1fr)}

@@ -1,0 +1,1 @@
+"""The five dashboards as code; ``python -m boards`` writes their JSON beside this folder."""

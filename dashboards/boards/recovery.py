@@ -89,9 +89,10 @@ def _glance() -> list[Placed]:
             absent="Unknown",
         ),
         tile(
-            "Lost if begun now",
-            f"Write sets that were committed within {memory} and that no node that answers has. 0: nobody needs "
-            "to be waited for.",
+            "Lost at least",
+            f"Write sets that were seen committed within {memory} and that no node that answers has: so many would be "
+            "lost at least if the cluster began now. What a node committed after it was last scraped is not in it: 0 "
+            "is no leave to force anything while a node is missing.",
             Query(
                 f"clamp_min(max by ({BY_CLUSTER}) (max_over_time(wsrep_last_committed{{{ONE}}}[{memory}])) "
                 f"- on ({BY_CLUSTER}) max by ({BY_CLUSTER}) ({_POSITION}), 0)\n"
@@ -102,7 +103,7 @@ def _glance() -> list[Placed]:
             alert="GaleraClusterNeedsBootstrap",
             width=4,
             unit="locale",
-            steps=steps("good", bad=1),
+            steps=steps("mute", bad=1),
             absent="Unknown",
         ),
         tile(

@@ -185,7 +185,7 @@ def test_the_registry(day: Day) -> None:
 
 def test_the_recovery_says_who_waits_for_whom(day: Day) -> None:
     look = day.look("galera-recovery", WAITING)
-    assert (look.tile("Sidecars that answer").text, look.tile("Lost if begun now").text) == ("2 of 3", "0")
+    assert (look.tile("Sidecars that answer").text, look.tile("Lost at least").text) == ("2 of 3", "0")
     assert look.tile("Foremost node").text in PODS[1:]
     rows = look.rows("Nodes")
     for pod in PODS[1:]:

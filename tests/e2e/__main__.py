@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from e2e.kube import images, store
@@ -15,6 +16,7 @@ from e2e.kube.cluster import cluster
 from e2e.kube.paths import BUILD, ROOT, SOURCES
 
 _LONGEST = {"core": 1800, "full": 7200}
+_RECLAIM = 3.0
 
 
 def main() -> int:
@@ -71,10 +73,11 @@ def _up() -> int:
             script.write_text(f"#!/bin/sh\nexec {' '.join(made.command(program))} \"$@\"\n")
             script.chmod(0o755)
         print(f"e2e: the cluster is up: use {BUILD}/kubectl and {BUILD}/helm; Ctrl-C ends it", flush=True)
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            return 0
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(_RECLAIM)
+                if made.volumes:
+                    made.volumes.reclaim()
     return 0
 
 

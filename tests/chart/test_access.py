@@ -87,6 +87,17 @@ def test_prometheus_reaches_the_metrics_and_nothing_else() -> None:
     assert reached == {("galera", 10104), ("etcd", 2381), ("observer", 10105)}
 
 
+def test_the_observer_reaches_etcd_and_nothing_else() -> None:
+    release = case("network-policy")
+    reached = {
+        (target, port)
+        for target in ("galera", "etcd")
+        for port in release.pod(target).ports.values()
+        if may(release, peer(release, "observer"), target, port, "TCP")
+    }
+    assert reached == {("etcd", 2379)}
+
+
 def test_nobody_else_reaches_anything() -> None:
     release = case("network-policy")
     for target in ("galera", "etcd", "observer"):
@@ -143,6 +154,10 @@ def test_without_an_observer_the_write_service_points_at_ordinal_0() -> None:
 def test_a_client_of_the_read_service_stays_with_one_node() -> None:
     assert service("default", "")["sessionAffinity"] == "ClientIP"
     assert service("everything-else", "")["sessionAffinity"] == "None"
+
+
+def test_a_service_takes_more_of_its_spec() -> None:
+    assert service("everything-else", "")["externalTrafficPolicy"] == "Local"
 
 
 def test_ports_on_the_machines_are_those_of_the_values() -> None:

@@ -238,6 +238,14 @@ def test_a_changed_configuration_restarts_the_database_and_nothing_else() -> Non
     assert changed == {FULLNAME}
 
 
+def test_in_diagnostic_mode_a_container_sleeps_gets_no_clients_and_only_deleted_pods_do() -> None:
+    release = case("diagnostic")
+    container = release.pod("galera").container("mariadb").spec
+    assert "readinessProbe" in container  # it is not ready, so no Service sends anybody there
+    assert "livenessProbe" not in container
+    assert release.get("StatefulSet", FULLNAME)["spec"]["updateStrategy"] == {"type": "OnDelete"}
+
+
 def test_every_password_is_long_and_no_two_are_the_same() -> None:
     secrets = [each["data"] for each in case("etcd-auth").all("Secret")]
     passwords = [value for data in secrets for value in data.values()]

@@ -104,6 +104,10 @@ BY_TEMPLATE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"tls": {**TLS, "certManager": {"enabled": True, "issuerRef": {"name": "ca"}}}},
         ["tls.existingSecret: contradicts tls.certManager.enabled"],
     ),
+    "TLS, and state transfers without": (
+        {"tls": TLS, "galera": {"sstMethod": "rsync"}},
+        ["galera.sstMethod: rsync would send the data in the clear"],
+    ),
     "cert-manager without an issuer": (
         {"tls": {"enabled": True, "certManager": {"enabled": True}}},
         ["tls.certManager.issuerRef.name: is empty"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from chart.release import CASES, CHART, FULLNAME, NAMESPACE, case
+from lab import wait_until
 
 FILES = CHART / "files"
 PROVIDERS = [
@@ -163,6 +165,27 @@ def test_a_script_that_was_removed_is_not_run(container: Container) -> None:
     (container.values / "a.sql").unlink()
     container.arguments()
     assert not (container.init / "50-a.sql").is_symlink()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a process namespace")
+def test_a_container_that_only_sleeps_ends_when_it_is_told_to() -> None:
+    """The first process of a container gets no signal that it has not asked for."""
+    command = case("diagnostic").pod("galera").container("mariadb").spec["command"]
+    with subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", *command]) as container:
+        try:
+            children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
+            first = int(wait_until(lambda: children.read_text().split()[:1], 5, "it runs")[0])
+            status = Path(f"/proc/{first}/status")
+            mask = 1 << (signal.SIGTERM - 1)
+            wait_until(lambda: int(_field(status, "SigCgt"), 16) & mask, 5, "it waits for the signal")
+            os.kill(first, signal.SIGTERM)
+            assert container.wait(10) in (0, 128 + signal.SIGTERM)
+        finally:
+            container.kill()
+
+
+def _field(status: Path, name: str) -> str:
+    return next(line.split()[1] for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
 
 
 def settings(name: str, folder: Path) -> dict[str, str]:

@@ -133,6 +133,25 @@ def test_sigterm_during_a_stop_order_ends_the_wrapper(running: Decider) -> None:
     assert ended(running.node) == 0
 
 
+def test_a_server_that_hangs_while_it_ends_is_killed_and_has_lost_nothing(make: Make) -> None:
+    decider = make(env={"GALERA_STOP_SECONDS": "2"})
+    node = decider.node
+    fill(node, bootstrap=False)
+    node.start()
+    decider.restart()
+    node.sql("CREATE DATABASE kept")
+    seqno = int(node.status()["wsrep_last_committed"])
+    pid = node.state.pid
+    os.kill(pid, signal.SIGSTOP)
+    assert node.process is not None
+    node.process.signal(signal.SIGTERM)
+    assert ended(node) == 128 + signal.SIGKILL
+    assert gone(pid)
+    assert "it hangs, and is killed" in text(node.log)
+    node.start()
+    assert int(decider.request()["position"].partition(":")[2]) == seqno
+
+
 def test_a_bootstrap_whose_lease_is_not_renewed_is_ended_with_status_75(stopped: Decider) -> None:
     node = stopped.node
     node.start()

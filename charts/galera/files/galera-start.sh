@@ -14,6 +14,7 @@ export LC_ALL=C.UTF-8 # *.sql in the order of their bytes
 readonly handoff=${GALERA_HANDOFF_DIR-} state=${GALERA_STATE_DIR-} datadir=${GALERA_DATADIR:-/var/lib/mysql}
 readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup} server=("$@")
 readonly recover_seconds=${GALERA_RECOVER_SECONDS:-3600} # InnoDB may have much to redo
+readonly stop_seconds=${GALERA_STOP_SECONDS:-30} # without any input or output: then a server that ends hangs
 # In the data directory, so that it shares the fate of the data it speaks of: a lost volume takes it along, and so
 # does an SST. It is there from before the first file until etcd has confirmed the cluster, and says "complete" when
 # the init SQL is done. System tables that no cluster was made of are worth nothing: the next start may wipe them.
@@ -24,6 +25,7 @@ declare -A got              # what take() read
 boot=none                   # id of this start
 child=0 status=0            # our running child; how the last one ended
 asked='' deadline='' taken=0 # when the child was asked to end, is killed, its decision was taken: by now()
+moved='' still='' # bytes that a server which ends has read and written, and since when it is so many
 temporary=0 pace=0.2        # the server that runs the init SQL; seconds between two looks at things
 ending='' again='' stale='' # why the child is ended: a signal to us; an order; a lease that was not renewed
 
@@ -69,6 +71,19 @@ leave_if_asked() { [[ ! $ending ]] || finish 0 'asked to end before MariaDB was 
 end_child() { asked=$now && kill -TERM "$child" 2>/dev/null; }
 end_child_soon() { end_child && deadline=$((now + 10)); }
 
+# Galera can wait for ever, at the end, for a node that took a state transfer from it and is gone (seen with 11.8.9). What
+# the server has to write it has written by then, and InnoDB recovers it.
+hangs() {
+  local name value bytes=0
+  [[ $still && -r /proc/$child/io ]] || return 1
+  while read -r name value; do
+    [[ $name != @(read|write)_bytes: ]] || bytes=$((bytes + value))
+  done 2>/dev/null <"/proc/$child/io"
+  [[ $bytes == "$moved" ]] || moved=$bytes still=$now
+  ((now - still >= stop_seconds)) || return 1
+  log "mariadbd was told to end, and has read and written nothing for $((now - still)) s: it hangs, and is killed"
+}
+
 launch() { # command...: as our child
   "$@" {pipe}<&- <&0 &
   child=$!
@@ -82,13 +97,16 @@ attend() {
   while kill -0 "$child" 2>/dev/null; do
     now
     [[ ! $ending || $told ]] || { told=1 && "$1"; }
-    [[ ! $asked ]] || ((now - asked < 5)) || end_child # mariadbd loses a SIGTERM while it connects or takes an SST
+    [[ ! $asked ]] || ((now - asked < 5)) || {
+      ! hangs || kill -KILL "$child" 2>/dev/null
+      end_child # mariadbd loses a SIGTERM while it connects or takes an SST
+    }
     [[ ! $deadline ]] || ((now < deadline)) || kill -KILL "$child" 2>/dev/null
     ${2:+"$2"}
     tick
   done
   { wait "$child"; } 2>/dev/null # bash would report a signal on stderr; our own text does
-  status=$? child=0 asked='' deadline=''
+  status=$? child=0 asked='' deadline='' still=''
 }
 
 check() {
@@ -368,6 +386,8 @@ stop() { # in order, however long that takes: what it does not write now it has 
   log 'ends mariadbd'
   tell stopping 'ends mariadbd'
   pace=0.02 # the others may stop too: the last view is soon followed by the removal of gvwstate.dat
+  moved='' still=$now
+  hangs
   end_child
   # Data that are being replaced cannot be lost: no pod has to wait for the end of an SST only to be deleted.
   [[ ! $ending || ! -e $datadir/sst_in_progress ]] || end_child_soon

@@ -311,14 +311,19 @@ priorityClassName: {{ . | quote }}
 {{- regexReplaceAll "\\.?0+$" (printf "%.6f" (float64 .)) "" -}}
 {{- end -}}
 
-{{/* All names by which a part of this release is reached. */}}
+{{/*
+All names by which a part of this release is reached. A member of etcd takes the certificate of another one if a name in it,
+looked up in this order, has the other's address: the headless Service has those of all.
+*/}}
 {{- define "galera.tls.names" -}}
 {{- $fullname := include "galera.fullname" . -}}
 {{- $space := .Release.Namespace -}}
-{{- $names := list "localhost" (printf "*.%s" (include "galera.domain" .)) -}}
+{{- $names := list -}}
 {{- if .Values.etcd.enabled -}}
-{{- $names = append $names (printf "*.%s" (include "galera.etcd.domain" .)) -}}
+{{- $domain := include "galera.etcd.domain" . -}}
+{{- $names = list $domain (printf "*.%s" $domain) -}}
 {{- end -}}
+{{- $names = concat $names (list (printf "*.%s" (include "galera.domain" .)) "localhost") -}}
 {{- range $suffix := list "" "-primary" "-observer" "-etcd" -}}
 {{- $name := printf "%s%s" $fullname $suffix -}}
 {{- $names = concat $names (list $name (printf "%s.%s" $name $space) (printf "%s.%s.svc" $name $space) (printf "%s.%s.svc.%s" $name $space $.Values.clusterDomain)) -}}

@@ -67,6 +67,9 @@ tls.existingSecret: contradicts tls.certManager.enabled: one of them brings the 
 {{- else if not (or $tls.existingSecret $tls.certManager.enabled) }}
 tls.enabled: needs a certificate: set tls.existingSecret, or tls.certManager.enabled with an issuer
 {{- end }}
+{{- if eq .Values.galera.sstMethod "rsync" }}
+galera.sstMethod: rsync would send the data in the clear: use mariabackup with tls.enabled
+{{- end }}
 {{- if and $tls.certManager.enabled (not (get $tls.certManager.issuerRef "name")) }}
 tls.certManager.issuerRef.name: is empty: name the Issuer
 {{- end }}

@@ -2,9 +2,10 @@
 SHELL := bash
 PYTHON := .venv/bin/python
 DEMO ?= live
+IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint tools unit sim bench lock docs alerts chart clean
+.PHONY: help setup demo test lint tools unit sim bench lock docs alerts chart image clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,9 +55,15 @@ chart: setup ## copy inhibitions and dashboards into the chart
 	mkdir charts/galera/files/dashboards
 	cp dashboards/*.json charts/galera/files/dashboards/
 
+image: ## build the container image with docker, podman or buildah
+	@tool=$$(command -v docker || command -v podman || command -v buildah) || { echo "image: install docker, podman or buildah" >&2; exit 2; }; \
+	"$$tool" build --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/galera_exporter/__init__.py)" \
+	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
+
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml
-	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes -c requirements.lock -o requirements-image.lock pyproject.toml
+	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes \
+	  -c requirements.lock -o requirements-image.lock pyproject.toml
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth --extra kubernetes --group dev \
 	  -c requirements-image.lock -o requirements-dev.lock pyproject.toml
 

@@ -40,7 +40,7 @@ def add_options(
     title: str = "this node",
 ) -> None:
     """Add --config and every option of the table that ``user`` takes."""
-    parser.set_defaults(user=user)  # for resolve()
+    parser.set_defaults(takes=user)  # for resolve(); a command may have an option "--user"
     parser.add_argument("--config", metavar="FILE", default="", help=f"TOML file with options [${CONFIG_ENV}]")
     groups = {"": parser.add_argument_group(title)}
     for option in options:
@@ -86,7 +86,7 @@ def resolve(
         given_flags(arguments, OPTIONS),
         environ,
         hostname,
-        user=arguments.user,
+        user=arguments.takes,
         config_file=vars(arguments).get("config", ""),
         early_faults=faults,
         contents=contents,

@@ -43,7 +43,7 @@ class FakeApi:
         self.labels: list[frozenset[str]] = [frozenset()]
         """Which pods had the write label, at each change of it."""
         self.refusals: dict[str, int] = {}
-        """Status by method: what each such request gets."""
+        """Status by method, or by method and name of the object: what each such request gets."""
         self.before: Callable[[str, str], None] = lambda _method, _path: None
         """Called ahead of each request; may change objects, or wait."""
         self.connections: list[socket.socket] = []
@@ -181,8 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
             if (scheme.lower(), token) != ("bearer", self.fake.token):
                 status, answer = _status(401, "Unauthorized")
-            elif method in self.fake.refusals:
-                status, answer = _status(self.fake.refusals[method], f"refused: {method}")
+            elif refusal := self.fake.refusals.get(method) or self.fake.refusals.get(f"{method} {self._name}"):
+                status, answer = _status(refusal, f"refused: {method}")
             else:
                 status, answer = self._answer(method, body)
         content = json.dumps(answer).encode()
@@ -191,6 +191,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    @property
+    def _name(self) -> str:
+        return urlsplit(self.path).path.rpartition("/")[2]
 
     def _answer(self, method: str, body: Object | None) -> tuple[int, Object]:
         fake = self.fake

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from board import NODES, Board, epoch, pod, record
+from board import NODES, Board, epoch, pod, record, report
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,7 +90,7 @@ def test_the_writes_leave_a_node_that_says_that_it_does_not_serve(fields: dict[s
 def test_the_writes_leave_a_node_that_is_not_confirmed() -> None:
     registry = replace(all_serve(), confirmed=frozenset(NODES[1:]))
     assert chosen(trio(0), registry) == 1
-    assert standing(pod(0), registry).words == "is not confirmed as a member of the Primary component"
+    assert standing(pod(0), registry).words == "is not a confirmed member of the Primary component"
 
 
 def test_the_writes_leave_a_node_without_a_key_where_another_has_one() -> None:
@@ -174,6 +174,19 @@ def test_no_confirmation_is_asked_for_where_no_election_was_ever_written() -> No
     assert chosen(trio(), board.registered) is None
 
 
+def test_a_node_that_reports_does_not_serve_whatever_its_pod_says() -> None:
+    board = Board()
+    board.elects(epoch(1))
+    board.serves(NODES[0], NODES[1])
+    board.reports(report(NODES[0]))
+    assert chosen(trio(0), board.registered) == 1
+    assert standing(pod(0), board.registered).words == "takes part in the bootstrap, and does not serve"
+    board.gone(NODES[1])
+    board.drop(f"live/{NODES[0]}", f"primary/{NODES[0]}")
+    assert board.registered.primary is False
+    assert chosen(trio(1), board.registered, blind=True) is None
+
+
 def test_a_newer_version_of_the_election_does_not_make_confirmations_needless() -> None:
     board = Board()
     board.serves(*NODES, confirmed=False)
@@ -224,6 +237,7 @@ registries = st.none() | st.builds(
         lambda found: {name: replace(each, node=name) for name, each in found.items()}
     ),
     st.none() | st.frozensets(names),
+    st.frozensets(names, max_size=2),
 )
 
 

@@ -150,6 +150,25 @@ def test_a_second_observer_finds_the_choice_and_leaves_it(
     assert moves.count("WritePod") == 2
 
 
+def test_a_stranger_with_the_label_loses_it(watch: Watch) -> None:
+    watch.api.pod("db-galera-0-copy", labelled=True)
+    assert watch.turn() == only(FIRST)
+    assert watch.api.labels[-2:] == [frozenset(), only(FIRST)]
+
+
+def test_a_stranger_that_may_not_be_changed_does_not_keep_the_others_from_the_label(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch.api.pod("db-galera-0-copy", labelled=True)
+    watch.api.refusals["PATCH db-galera-0-copy"] = 403
+    watch.turn()
+    for _ in range(3):
+        assert watch.turn() == {FIRST, "db-galera-0-copy"}
+    assert watch.keeper.reading().up
+    words = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert words == ["db-galera-0-copy has galera.role=primary, is not a pod of the StatefulSet, and keeps it"]
+
+
 # etcd away.
 
 
@@ -329,6 +348,24 @@ def test_two_observers_write_each_decision_once_and_share_the_event_of_a_wait(
     other.keeper.close()
     assert sorted(reason for reason, _ in watch.api.told(SECOND)) == ["BootstrapElected", "BootstrapStarts"]
     assert [reason for reason, _ in watch.api.told(FIRST)] == ["BootstrapWaits"]
+
+
+def test_an_observer_that_takes_over_renews_the_event_of_a_wait_that_lasts(
+    watch: Watch, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch.board.gone(*NODES)
+    watch.board.reports(report(FIRST))
+    watch.turn()
+    watch.turn(LASTING)
+    (event,) = [event for event in watch.api.events.values() if event["reason"] == "BootstrapWaits"]
+    before = event["lastTimestamp"]
+    later = Watch(watch.api, watch.board, watch.api.kubeconfig(tmp_path_factory.mktemp("later")))
+    later.now = watch.now + 60.0
+    later.turn()
+    later.turn(LASTING)
+    later.keeper.close()
+    assert event["lastTimestamp"] > before
+    assert not [record for record in caplog.records if "events" in record.getMessage()]
 
 
 def test_a_node_without_a_pod_gets_no_event(watch: Watch) -> None:

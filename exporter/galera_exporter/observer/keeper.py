@@ -74,6 +74,8 @@ class Keeper:
         self._heard_at = clock()
         """When the registry last had a word of a node, or this process began."""
         self._said: dict[str, str] = {}
+        self._not_ours: set[str] = set()
+        """UIDs of pods beside the StatefulSet that have the label, and that this process may not change."""
         self._lock = threading.Lock()  # guards what follows: the loop writes, others read
         self._fine_at: float | None = None
         self._workload: Workload | None = None
@@ -166,24 +168,28 @@ class Keeper:
         whether there is something to do. The label is taken from one pod, and the pods are read anew
         before another one gets it.
         """
-        pods = self._kubernetes.pods(selector, newest=False)
+        pods = self._look(selector, newest=False)
         for _ in range(2):
             if not self._next(pods):
                 break
-            pods = self._kubernetes.pods(selector, newest=True)
+            pods = self._look(selector, newest=True)
             what = self._next(pods)
             if not what:
                 break
             self._carry_out(what, pods)
-            pods = self._kubernetes.pods(selector, newest=True)
+            pods = self._look(selector, newest=True)
         self._lament(pods)
         return pods
+
+    def _look(self, selector: str, *, newest: bool) -> tuple[Pod, ...]:
+        found = self._kubernetes.pods(selector, newest=newest)
+        return tuple(pod for pod in found if pod.uid not in self._not_ours)
 
     def _next(self, pods: Sequence[Pod]) -> Step:
         sight = self._registry.sight()
         seen = None if sight is None else registered(sight.view, sight.snapshot)
         now = self._clock()
-        if seen is not None and seen.nodes:
+        if seen is not None and (seen.nodes or seen.reporting):
             self._heard_at = now
         with self._lock:
             self._sight, self._seen = sight, seen
@@ -208,7 +214,11 @@ class Keeper:
         try:
             self._kubernetes.label(pod, primary=primary)
         except KubernetesError as error:
-            if error.reason not in {KubernetesReason.CONFLICT, KubernetesReason.NOT_FOUND}:
+            if error.reason is KubernetesReason.FORBIDDEN and pod.ordinal < 0:
+                # A Role may cover the StatefulSet's pods alone. Those must not go without for it.
+                self._not_ours.add(pod.uid)
+                log.warning("%s has %s=%s, is not a pod of the StatefulSet, and keeps it", pod.name, LABEL, PRIMARY)
+            elif error.reason not in {KubernetesReason.CONFLICT, KubernetesReason.NOT_FOUND}:
                 raise
             return False
         return True

@@ -42,11 +42,14 @@ class Registered:
     confirmed: frozenset[str] | None = None
     """Nodes of the Primary component that is confirmed; None: no election was ever written, nothing is confirmed."""
 
+    reporting: frozenset[str] = frozenset()
+    """Nodes that take part in the bootstrap instead of serving: who reports is not Primary."""
+
     @property
     def primary(self) -> bool | None:
         """Whether a Primary component exists; None where no node says anything about it."""
         told = {record.status for record in self.nodes.values()} - {ClusterStatus.UNKNOWN}
-        return ClusterStatus.PRIMARY in told if told else None
+        return ClusterStatus.PRIMARY in told if told or self.reporting else None
 
 
 _SERVING: Final = {NodeState.SYNCED: Fitness.SYNCED, NodeState.DONOR: Fitness.DONOR}
@@ -61,7 +64,7 @@ def registered(view: ClusterView, snapshot: Snapshot) -> Registered:
         if each.age is not None and each.age <= max(FRESH, each.record.ttl)
     }
     elected = BOOTSTRAP in snapshot.revisions or snapshot.primary
-    return Registered(nodes, frozenset(snapshot.primary) if elected else None)
+    return Registered(nodes, frozenset(snapshot.primary) if elected else None, frozenset(snapshot.reports))
 
 
 def standing(pod: Pod, registry: Registered | None) -> Standing:
@@ -95,12 +98,17 @@ def _for_its_node(record: NodeRecord | None, name: str, registry: Registered | N
     """Say why the registry has it as unfit; empty: it has not, or has no word of it."""
     if registry is None:
         return ""
+    if name in registry.reporting:
+        return "takes part in the bootstrap, and does not serve"
     if record is None:
         return "has no live key in etcd, and no node is Primary" if registry.primary is False else ""
+    unconfirmed = registry.confirmed is not None and name not in registry.confirmed
+    return _by_its_own_word(record) or ("is not a confirmed member of the Primary component" if unconfirmed else "")
+
+
+def _by_its_own_word(record: NodeRecord) -> str:
     if record.status is not ClusterStatus.PRIMARY:
         return "is not known to be Primary" if record.status is ClusterStatus.UNKNOWN else f"is {record.status}"
     if record.state not in _SERVING or not record.ready:
         return f"is {record.state.replace('_', ' ')}{'' if record.ready else ', and wsrep_ready is OFF'}"
-    if registry.confirmed is not None and name not in registry.confirmed:
-        return "is not confirmed as a member of the Primary component"
     return ""

@@ -12,7 +12,7 @@ from galera_exporter.errors import ConfigError
 def faults(values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the faults inside the TLS files and the web configuration; ``values`` are by option name."""
     for room in ("mariadb", "etcd"):
-        yield from _tls(room, values)
+        yield from tls_faults(f"{room}.", values)
     if values["web.config.file"]:
         # Loads PyYAML and bcrypt, which only those have who use it.
         from galera_exporter.web.protection import ProtectionSource  # noqa: PLC0415 - see above
@@ -23,17 +23,18 @@ def faults(values: Mapping[str, Any]) -> Iterator[str]:
             yield from error.faults
 
 
-def _tls(room: str, values: Mapping[str, Any]) -> Iterator[str]:
-    authority, cert, key = (values[f"{room}.tls-{name}"] for name in ("ca", "cert", "key"))
+def tls_faults(prefix: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the faults inside the files of the three options ``<prefix>tls-ca``, ``-cert`` and ``-key``."""
+    authority, cert, key = (values[f"{prefix}tls-{name}"] for name in ("ca", "cert", "key"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if authority:
         try:
             context.load_verify_locations(cafile=authority)
         except (OSError, ValueError):
-            yield f"--{room}.tls-ca: {str(authority)!r}: holds no certificate: give a CA in PEM form"
+            yield f"--{prefix}tls-ca: {str(authority)!r}: holds no certificate: give a CA in PEM form"
     if cert and key:
         try:
             context.load_cert_chain(cert, key, password="")
         except (OSError, ValueError):
             pair = f"{str(cert)!r} with {str(key)!r}"
-            yield f"--{room}.tls-cert and --{room}.tls-key: {pair}: not a PEM certificate and its unencrypted key"
+            yield f"--{prefix}tls-cert and --{prefix}tls-key: {pair}: not a PEM certificate and its unencrypted key"

@@ -6,17 +6,18 @@ import json
 import os
 import random
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab.process import Process, wait_until
 from lab.sidecar import environment
-from lab.web import fetch
 
 BACK_OFF = 0.5
 """Seconds between the end of a container and its next start."""
@@ -35,6 +36,7 @@ class Pod:
         self.logs = (folder / f"{name}-member.log", folder / f"{name}-etcd.log")
         self.flags = dict(flags)
         self.scheme = "https" if "tls-ca" in flags else "http"
+        self._trust = ssl.create_default_context(cafile=flags["tls-ca"]) if "tls-ca" in flags else None
         self.sidecar: Process | None = None
         self.etcd: Process | None = None
         self.scheduled = False
@@ -111,7 +113,12 @@ class Pod:
 
     def get(self, path: str) -> str:
         """Fetch a page of the sidecar; raises OSError."""
-        return fetch(f"{self.scheme}://{self.host}:2378{path}", timeout=3)
+        handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._trust)]
+        with urllib.request.build_opener(*handlers).open(
+            f"{self.scheme}://{self.host}:2378{path}", timeout=3
+        ) as answer:
+            text: str = answer.read().decode()
+            return text
 
     def state(self) -> dict[str, Any]:
         """Return what the sidecar tells; raises OSError."""
@@ -126,18 +133,37 @@ class Pod:
             return ""
         return wait["reason"] if wait else ""
 
+    def cluster(self) -> str:
+        """Return the id of its cluster; raises OSError."""
+        found: str = self.state()["cluster_id"]
+        return found
+
     def told(self) -> str:
         """Return the sidecar's log."""
         return self.logs[0].read_text()
 
 
+def loopback_hosts(count: int) -> list[str]:
+    """Return addresses of this machine that nobody else is likely to have chosen."""
+    net = random.Random()  # not seeded: parallel workers must differ
+    return [f"127.{net.randint(1, 254)}.{net.randint(1, 254)}.{net.randint(1, 254)}" for _ in range(count)]
+
+
 class Stand:
     """All pods, and the kubelet that tends them."""
 
-    def __init__(self, size: int, folder: Path, flags: Mapping[str, str] | None = None, *, etcd: str = "etcd") -> None:
+    def __init__(
+        self,
+        size: int,
+        folder: Path,
+        flags: Mapping[str, str] | None = None,
+        *,
+        hosts: Sequence[str] = (),
+        etcd: str = "etcd",
+    ) -> None:
         self.login: tuple[str, ...] = ()
-        net = random.Random()  # not seeded: parallel workers must differ
-        hosts = [f"127.{net.randint(1, 254)}.{net.randint(1, 254)}.{net.randint(1, 254)}" for _ in range(size)]
+        """Options of etcdctl."""
+        hosts = hosts or loopback_hosts(size)
         names = [f"etcd-{n}" for n in range(size)]
         members = ",".join(f"{name}={host}" for name, host in zip(names, hosts, strict=True))
         given = {"initial-members": members, **(flags or {})}
@@ -150,6 +176,24 @@ class Stand:
         """Start all pods at once."""
         for pod in self.pods:
             pod.start()
+
+    def restore(self) -> None:
+        """Bring all pods up as voters again: on their volumes, or else on new ones."""
+        for pod in self.pods:
+            if not pod.scheduled:
+                pod.start()
+        try:
+            self.wait_voters(timeout=20)
+        except (AssertionError, OSError):
+            self.begin_again()
+
+    def begin_again(self) -> None:
+        """Do what the runbook says where the quorum is lost for good: new volumes for all."""
+        for pod in self.pods:
+            pod.kill()
+            pod.wipe()
+        self.start()
+        self.wait_voters()
 
     def close(self) -> None:
         """End everything."""
@@ -168,6 +212,10 @@ class Stand:
         logs = [log for pod in self.pods for log in pod.logs]
         wait_until(lambda: bool(predicate()), timeout, what, logs, 0.2)
 
+    def wait_for(self, pod: Pod, reason: str, timeout: float = 40) -> None:
+        """Wait until a pod waits for this reason."""
+        self.wait(lambda: pod.waits() == reason, f"{pod.name} waits: {reason}", timeout)
+
     def wait_voters(self, pods: Sequence[Pod] = (), timeout: float = 60) -> None:
         """Wait until all pods serve as voters of one cluster."""
         wanted = pods or self.pods
@@ -175,7 +223,7 @@ class Stand:
         def look() -> bool:
             states = [pod.state() for pod in wanted]
             clusters = {state["cluster_id"] for state in states}
-            return len(clusters) == 1 and all(state["serving"] and not state["learner"] for state in states)
+            return len(clusters) == 1 and all(state["learner"] is False and state["wait"] is None for state in states)
 
         self.wait(look, f"{', '.join(pod.name for pod in wanted)} are voters of one cluster", timeout)
 
@@ -192,6 +240,20 @@ class Stand:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def remove(self, member: str, by: Pod) -> None:
+        """Remove a member by hand; etcd refuses for some seconds after a member started."""
+
+        def done() -> bool:
+            try:
+                self.ctl("member", "remove", member, pod=by)
+            except AssertionError as error:
+                if "unhealthy cluster" not in str(error):
+                    raise
+                return False
+            return True
+
+        self.wait(done, f"{member} is removed")
 
     def members(self) -> list[dict[str, Any]]:
         """Return the members, as the cluster knows them."""

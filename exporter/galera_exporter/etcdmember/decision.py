@@ -64,6 +64,10 @@ class Reason(StrEnum):
     AGREEING = "agreeing"
     CLUSTER_REFUSES = "cluster_refuses"
     """Etcd does not take the change of its members, yet."""
+    CATCHING_UP = "catching_up"
+    """Etcd runs as a learner."""
+    ACCOUNTS = "accounts"
+    """Etcd runs, and its users could not be looked after."""
     FILES = "files"
     """The volume or the configuration file cannot be written."""
 
@@ -149,7 +153,6 @@ class Found:
 class Join:
     """Remove what is left of the old identity, and be added to the cluster as a learner."""
 
-    cluster: Cluster
     stale: tuple[EtcdMember, ...]
 
 
@@ -192,7 +195,7 @@ def decide(case: Case) -> Decision:
     raise AssertionError("the last rule always answers")
 
 
-def _unreadable(_: Case) -> Decision:
+def _unknown(_: Case) -> Decision:
     return Wait(Reason.VOLUME_UNREADABLE)
 
 
@@ -274,7 +277,7 @@ def _one_cluster(case: Case) -> Decision | None:
 def _join(case: Case) -> Decision | None:
     for cluster in case.majorities:
         stale = (each for each in cluster.members if each.name == case.me.name or case.url in each.peer_urls)
-        return Join(cluster, tuple(stale))
+        return Join(tuple(stale))
     return None
 
 
@@ -322,7 +325,7 @@ def _found(case: Case) -> Decision:
 
 
 RULES: Final[Mapping[Standing, tuple[Rule, ...]]] = {
-    Standing.UNREADABLE: (_unreadable,),
+    Standing.UNKNOWN: (_unknown,),
     Standing.LOST: (_serving, _lost),
     Standing.MEMBER: (_serving, _removed, _of_another_cluster, _start),
     Standing.FOUNDER: (_serving, _one_cluster, _removed, _worthless, _start_new),

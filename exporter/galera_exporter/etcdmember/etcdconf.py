@@ -44,14 +44,13 @@ def render(settings: MemberSettings, directory: Path, how: StartNew | StartExist
         "log-level": "info",
     }
     if settings.tls is not None:
-        files = {
-            "cert-file": str(settings.tls.cert),
-            "key-file": str(settings.tls.key),
-            "trusted-ca-file": str(settings.tls.ca),
-        }
-        # With users and passwords the gateway refuses each client certificate that has a common name.
-        fields["client-transport-security"] = files | {"client-cert-auth": settings.auth is None}
-        fields["peer-transport-security"] = files | {"client-cert-auth": True}
+        files = {"cert-file": str(settings.tls.cert), "key-file": str(settings.tls.key)}
+        # With a CA etcd asks for certificates (client/pkg/transport/listener.go), whatever client-cert-auth says.
+        verify = {"trusted-ca-file": str(settings.tls.ca), "client-cert-auth": True}
+        # With users, its gateway refuses each client whose certificate has a common name (embed/serve.go): then the
+        # password alone says who a client is.
+        fields["client-transport-security"] = files | (verify if settings.auth is None else {})
+        fields["peer-transport-security"] = files | verify
     return json.dumps(fields, indent=1) + "\n"
 
 

@@ -12,8 +12,12 @@ from galera_exporter.etcdmember.words import WORDS
 
 log = logging.getLogger(__name__)
 
+AGAIN: Final = 60.0
+"""Seconds until a wait that comes and goes is logged anew."""
 REMIND: Final = 300.0
-"""Seconds between two lines about the same wait."""
+"""Seconds between two lines about a wait that lasts."""
+
+_Key = tuple[Reason, tuple[str, ...]]
 
 
 class Journal:
@@ -23,17 +27,20 @@ class Journal:
         self._clock = clock
         self._wait: Wait | None = Wait(Reason.LOOKING)
         self._since = clock()
-        self._logged = clock()
+        self._logged: dict[_Key, float] = {}
 
     def waits(self, wait: Wait) -> None:
         """Note that nothing can be done because of this."""
         now = self._clock()
-        if wait != self._wait:
-            self._wait, self._since, self._logged = wait, now, now
-            log.info("waits: %s", _line(wait))
-        elif now - self._logged >= REMIND:
-            self._logged = now
-            log.warning("has waited for %.0f s: %s", now - self._since, _line(wait))
+        before, key = self._wait, (wait.reason, wait.members)
+        lasts = before is not None and (before.reason, before.members) == key
+        if not lasts:
+            self._since = now
+        self._wait = wait
+        if now - self._logged.get(key, float("-inf")) < (REMIND if lasts else AGAIN):
+            return
+        self._logged[key] = now
+        log.info("waits%s: %s", f" for {now - self._since:.0f} s" if lasts else "", _line(wait))
 
     def goes_on(self) -> None:
         """Note that there is nothing to wait for."""

@@ -64,7 +64,10 @@ class Neighbour:
 
 
 class Neighbourhood:
-    """All other members, asked at the same time."""
+    """All other members, asked at the same time. For one thread at a time.
+
+    So no answer of a member is older than the one before: the rules of ``decision`` build on that order.
+    """
 
     def __init__(self, neighbours: tuple[Neighbour, ...]) -> None:
         self._neighbours = neighbours
@@ -73,6 +76,10 @@ class Neighbourhood:
     def look(self) -> tuple[Peer, ...]:
         """Ask all, and return once each answered or its time is over."""
         return tuple(self._pool.map(Neighbour.look, self._neighbours))
+
+    def close(self) -> None:
+        """End the threads; a question under way is waited for."""
+        self._pool.shutdown()
 
 
 def _read(answer: requests.Response, doubt: str) -> Cluster | None:

@@ -7,26 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from galera_exporter import parsing
+from galera_exporter import contents, parsing
 from galera_exporter.config import Reader
 from galera_exporter.errors import ConfigError
 from galera_exporter.etcdmember.settings import AuthSettings, MemberSettings, TlsFiles
 from galera_exporter.options import Option
 
+_LEAST_QUOTA: Final = 16 * 1024**2
+_MOST_QUOTA: Final = 8 * 1024**3
+"""What etcd's own documentation advises at most."""
 _DURATION: Final = re.compile(r"[1-9]\d{0,5}[smh]")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
-
-
-def _data_dir(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise ValueError("is no directory: create it, or mount the member's volume there")
-    return Path(text)
-
-
-def _config_file(text: str) -> Path:
-    if not text or not Path(text).parent.is_dir():
-        raise ValueError("write the path of a file in a folder that exists, shared with etcd's container")
-    return Path(text)
 
 
 def _host(text: str) -> str:
@@ -52,6 +43,12 @@ def _retention(text: str) -> str:
     if not _DURATION.fullmatch(text):
         raise ValueError("write a number and a unit, for example 1h or 30m")
     return text
+
+
+def _quota(text: str) -> int:
+    if not re.fullmatch(r"\d{1,10}", text) or not _LEAST_QUOTA <= int(text) <= _MOST_QUOTA:
+        raise ValueError(f"write bytes from {_LEAST_QUOTA} (16 MiB) to {_MOST_QUOTA} (8 GiB)")
+    return int(text)
 
 
 def _prefix(text: str) -> str:
@@ -81,10 +78,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "domain of the members: each is reached as NAME.DOMAIN",
         "DOMAIN",
     ),
-    Option("data-dir", _data_dir, "/var/lib/etcd", "folder on the member's volume", "DIR"),
+    Option("data-dir", Path, "/var/lib/etcd", "folder on the member's volume", "DIR"),
     Option(
         "config-file",
-        _config_file,
+        Path,
         "/run/etcd/etcd.conf.yml",
         "where etcd's configuration is written once etcd may start; on a volume that ends with the pod",
         "FILE",
@@ -100,7 +97,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "quota-backend-bytes",
-        parsing.integer(16 * 1024 * 1024, 999_999_999),
+        _quota,
         "268435456",
         "size of etcd's database from which it takes no more writes",
         "BYTES",
@@ -150,6 +147,7 @@ def load(
         reader.texts["name"] = (environ.get("POD_NAME") or hostname, "$POD_NAME")
     values = {option.name: reader.value(option) for option in OPTIONS}
     reader.faults.extend(_contradictions(values))
+    reader.faults.extend(contents.tls_faults("", values))
     if reader.faults:
         raise ConfigError(tuple(reader.faults))
     return _build(values)
@@ -162,6 +160,12 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         faults.append(f"--initial-members: has no {name}: name all members, this one among them")
     if members and not values["domain"] and not all(members.values()):
         faults.append("--domain: give it, or a host for each member in --initial-members")
+    if not values["data-dir"].is_dir():
+        faults.append(
+            f"--data-dir: {values['data-dir']} is no directory: create it, or mount the member's volume there"
+        )
+    if not values["config-file"].parent.is_dir():
+        faults.append(f"--config-file: {values['config-file'].parent} is no directory: mount one that etcd shares")
     for room in (
         ("tls-ca", "tls-cert", "tls-key"),
         ("auth.root-password-file", "auth.user", "auth.password-file", "auth.prefix"),

@@ -20,8 +20,8 @@ Roster = tuple[tuple[str, str], ...]
 class Standing(StrEnum):
     """What a volume holds."""
 
-    UNREADABLE = "unreadable"
-    """Its file of identity cannot be read, or says nothing that this version wrote: nothing is done."""
+    UNKNOWN = "unknown"
+    """Not looked at yet, or its file of identity is not what this version writes: nothing is done."""
     EMPTY = "empty"
     """No identity: this member belongs to no cluster."""
     FOUNDER = "founder"
@@ -134,10 +134,11 @@ def read_report(body: bytes) -> Report | None:
     """Read what a member told; None where it is not that."""
     try:
         found: Any = json.loads(body)
+        held = Standing(found["standing"])
         return Report(
             _text(found["name"]),
-            found["volume"] and _text(found["volume"]),
-            Standing(found["standing"]),
+            "" if held is Standing.UNKNOWN else _text(found["volume"]),
+            held,
             _roster(found["proposal"]),
             _roster(found["founding"]),
             _number(found["cluster_id"]),

@@ -39,10 +39,14 @@ class VolumeStore:
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             raise ValueError(f"no {NAME}, and data of several members in {self._folder}: {names}: leave one there")
-        volume = fresh()
-        if found:
-            directory = "" if found[0] == self._folder else found[0].name
-            volume = Volume(volume.id, Identity(0, 0, directory, begun=True))
+        identity = Identity(0, 0, "" if found[0] == self._folder else found[0].name, begun=True) if found else None
+        volume = Volume(secrets.token_hex(8), identity)
+        self.store(volume)
+        return volume
+
+    def renew(self) -> Volume:
+        """Make it count as an empty volume that nobody has seen before; data that it has stay where they are."""
+        volume = Volume(secrets.token_hex(8))
         self.store(volume)
         return volume
 
@@ -58,11 +62,6 @@ class VolumeStore:
     def directory(self, identity: Identity) -> Path:
         """Return etcd's data directory for this identity."""
         return self._folder / identity.directory
-
-
-def fresh() -> Volume:
-    """Return an empty volume that nobody has seen before."""
-    return Volume(secrets.token_hex(8))
 
 
 def _has_data(directory: Path) -> bool:

@@ -71,6 +71,11 @@ class Gateway:
         self._order = list(settings.endpoints)
         """Who answered last comes first, who failed last comes last."""
 
+    @property
+    def authenticated(self) -> bool:
+        """Whether there is a token of a login."""
+        return self._login.token is not None
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

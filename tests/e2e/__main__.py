@@ -58,9 +58,7 @@ def _archive(folder: Path) -> int:
     builder = images.Builder()
     for image in (*images.DOWNLOADED, *images.BUILT):
         builder.build(image)
-        for name in (image.name, *image.names):
-            file = builder.archive(image, folder / f"{name.replace('/', '_').replace(':', '_')}.tar", name)
-            print(file)
+        print(builder.archive(image, folder / f"{image.name.replace('/', '_').replace(':', '_')}.tar"))
     return 0
 
 

@@ -563,7 +563,7 @@ def test_registry_node_missing_is_silent_where_etcd_is(story: Story) -> None:
     db = story.cluster(3)
     db.at("10m").keys().mute.add("galera-1")
     db.at("11m").loses_etcd()
-    story.until("14m").fires(firing("GaleraRegistryUnavailable", "warning", "13m"))
+    story.until("17m").fires(firing("GaleraRegistryUnavailable", "warning", "16m"))
 
 
 def test_registry_orphan_nodes_fires_on_a_key_of_nobody(story: Story) -> None:
@@ -601,7 +601,7 @@ def test_registry_unavailable_fires_as_critical_where_the_cluster_needs_it(story
     db.at("10m").loses_etcd()
     db.at("15m").kills("galera-4")
     story.until("26m").fires(
-        firing("GaleraRegistryUnavailable", "warning", "12m"),
+        firing("GaleraRegistryUnavailable", "warning", "15m"),
         firing("GaleraNodeDown", "warning", "20m", pod="galera-4"),
         firing("GaleraRegistryUnavailable", "critical", "25m"),
     )

@@ -238,7 +238,7 @@ def test_a_transfer_without_etcd_is_a_transfer(story: Story) -> None:
     db = story.cluster(3)
     db.at("10m").kills("galera-2")
     db.at("11m").loses_etcd().joins_by_sst("galera-2", takes="1h")
-    story.until("18m").fires(firing("GaleraRegistryUnavailable", "warning", "13m"))
+    story.until("18m").fires(firing("GaleraRegistryUnavailable", "warning", "16m"))
 
 
 def test_in_an_idle_cluster_the_sidecar_knows_that_a_node_restarts(story: Story) -> None:
@@ -383,7 +383,7 @@ def test_without_etcd_a_pod_that_is_missing_makes_it_critical(story: Story) -> N
     db.at("10m").loses_etcd()
     db.at("12m").deletes("galera-4")
     story.until("23m").fires(
-        firing("GaleraRegistryUnavailable", "warning", "12m"), firing("GaleraRegistryUnavailable", "critical", "22m")
+        firing("GaleraRegistryUnavailable", "warning", "15m"), firing("GaleraRegistryUnavailable", "critical", "22m")
     )
 
 
@@ -392,7 +392,7 @@ def test_without_etcd_a_member_of_no_use_makes_it_critical(story: Story) -> None
     db.at("10m").loses_etcd()
     db.at("12m").hangs("galera-4")
     story.until("23m").fires(
-        firing("GaleraRegistryUnavailable", "warning", "12m"),
+        firing("GaleraRegistryUnavailable", "warning", "15m"),
         firing("GaleraNodeDown", "warning", "17m", pod="galera-4"),
         firing("GaleraRegistryUnavailable", "critical", "22m"),
     )

@@ -183,7 +183,7 @@ def test_etcd_is_down_and_the_cluster_is_well(story: Story) -> None:
     db = story.cluster(3)
     db.at("10m").loses_etcd()
     db.at("40m").finds_etcd()
-    story.until("50m").fires(firing("GaleraRegistryUnavailable", "warning", "12m", "40m"))
+    story.until("50m").fires(firing("GaleraRegistryUnavailable", "warning", "15m", "40m"))
 
 
 def test_the_key_of_a_node_that_is_well_is_missing(story: Story) -> None:

@@ -107,7 +107,8 @@ def _inner(command: str) -> str:
 def _run(words: Sequence[str], *, until: bool = False) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; one that goes on for ever (``until``) until it has shown something, then Ctrl-C."""
     if until:
-        words = ["timeout", "--preserve-status", "-s", "INT", "3", *words]
+        # In the foreground: otherwise it sends the signal twice, to its child and to the group.
+        words = ["timeout", "--foreground", "--preserve-status", "-s", "INT", "3", *words]
     return subprocess.run(
         words, env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
     )

@@ -12,6 +12,7 @@ from bootstrap_real.site import Record, Site
 from lab import LabTimeoutError, Pod, wait_until
 from lab.checks import Watch, check_equal
 from lab.mariadb import GaleraNode
+from lab.wrapper import read_fields
 from lab.writer import Ledger, Writer
 
 
@@ -86,12 +87,20 @@ class Scenario:
         self.watch.stop()
         self.watch.check(lineages)
         if not lost:
-            for node in self.site.nodes:
-                missing = self.ledger.missing(node)
-                by = sorted({entry.node for entry in self.ledger.entries if entry.row in missing})
-                text = f"{node.name} misses {len(missing)} of {len(self.ledger.entries)} rows, acknowledged by {by}"
-                assert not missing, text
+            self._check_complete()
         check_equal(self.site.nodes)
+
+    def _check_complete(self) -> None:
+        """Fail where an acknowledged row is missing, and say which of them, on whom, and what each node began with."""
+        entries = self.ledger.entries
+        found = {node.name: self.ledger.missing(node) for node in self.site.nodes}
+        rows = [
+            f"row {number} of {len(entries)}, acknowledged by {entry.node}, is not on {', '.join(without)}"
+            for number, entry in enumerate(entries, 1)
+            if (without := [name for name, missing in found.items() if entry.row in missing])
+        ]
+        began = [f"{pod.name} began with {read_fields(pod.node.handoff / 'request')}" for pod in self.pods]
+        assert not rows, "\n".join([*rows, *began, f"epochs: {self.site.history}"])
 
     def close(self) -> None:
         """End what runs."""

@@ -108,6 +108,7 @@ class World:
                 _Store(self, pod),
                 _Configuration(pod),
                 lambda: self.view(pod, "not asked") if pod.etcd else None,
+                lambda: self.quorum(pod),
                 lambda: tuple(self.ask(pod, other) for other in self.pods if other is not pod),
                 _Keeper(self, pod),
             )

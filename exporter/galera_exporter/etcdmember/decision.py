@@ -64,6 +64,8 @@ class Reason(StrEnum):
     AGREEING = "agreeing"
     CLUSTER_REFUSES = "cluster_refuses"
     """Etcd does not take the change of its members, yet."""
+    STARTING = "starting"
+    """Etcd runs and does not serve clients yet."""
     CATCHING_UP = "catching_up"
     """Etcd runs as a learner."""
     ACCOUNTS = "accounts"
@@ -109,7 +111,7 @@ class Case:
     url: str
     """This member's peer URL."""
     peers: tuple[Peer, ...]
-    serving: bool = False
+    running: bool = False
     """The own etcd answers, with this identity."""
 
     @property
@@ -207,8 +209,8 @@ def _lost(case: Case) -> Decision:
 # With an identity:
 
 
-def _serving(case: Case) -> Decision | None:
-    return Start() if case.serving else None
+def _running(case: Case) -> Decision | None:
+    return Start() if case.running else None
 
 
 def _removed(case: Case) -> Decision | None:
@@ -326,11 +328,11 @@ def _found(case: Case) -> Decision:
 
 RULES: Final[Mapping[Standing, tuple[Rule, ...]]] = {
     Standing.UNKNOWN: (_unknown,),
-    Standing.LOST: (_serving, _lost),
-    Standing.MEMBER: (_serving, _removed, _of_another_cluster, _start),
-    Standing.FOUNDER: (_serving, _one_cluster, _removed, _worthless, _start_new),
+    Standing.LOST: (_running, _lost),
+    Standing.MEMBER: (_running, _removed, _of_another_cluster, _start),
+    Standing.FOUNDER: (_running, _one_cluster, _removed, _worthless, _start_new),
     Standing.JOINER: (
-        _serving,
+        _running,
         _one_cluster,
         _removed,
         _worthless,

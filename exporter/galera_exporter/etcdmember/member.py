@@ -75,7 +75,8 @@ class Keeper(Protocol):
 class Member:
     """Decides how this member starts. ``round`` is for one thread; the pages answer in any.
 
-    ``own`` asks the own etcd, ``others`` asks all other members; ``tend`` looks after what only a running voter can.
+    ``own`` asks the own etcd, whose peer port answers first, and ``serves`` whether its client port does too, which it
+    opens once it has a leader. ``others`` asks all other members. ``tend`` looks after what only a running voter can.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Member:
         store: Store,
         configuration: Configuration,
         own: Callable[[], Cluster | None],
+        serves: Callable[[], bool],
         others: Callable[[], tuple[Peer, ...]],
         keeper: Keeper,
         tend: Callable[[], None] | None = None,
@@ -93,6 +95,7 @@ class Member:
         self._store = store
         self._configuration = configuration
         self._own = own
+        self._serves = serves
         self._others = others
         self._keeper = keeper
         self._tend = tend
@@ -102,6 +105,7 @@ class Member:
         self._entry: EtcdMember | None = None
         """This member in its cluster, while its etcd answers."""
         self._started = False
+        self._serving = False
         self.report = Report(settings.name, "", Standing.UNKNOWN)
         """What the others are told."""
 
@@ -111,13 +115,13 @@ class Member:
             volume = self._load()
             standing = self._store.standing(volume)
             volume = self._learn(volume, standing)
-            serving = self._entry is not None
+            running = self._entry is not None
             self._tell(volume, standing)
-            # Who serves needs nobody's word.
-            self._peers = () if serving else self._others()
+            # Who runs needs nobody's word.
+            self._peers = () if running else self._others()
             if self._store.standing(volume) is not standing:
                 return 0.0  # etcd began, or its data went, while the others answered: look again
-            case = Case(self.report, volume.identity, self._url, self._peers, serving=serving)
+            case = Case(self.report, volume.identity, self._url, self._peers, running=running)
             return self._do(decide(case), volume)
         except ValueError as error:
             self._journal.waits(Wait(Reason.VOLUME_UNREADABLE, text=str(error)))
@@ -138,7 +142,7 @@ class Member:
         entry = self._entry
         fields = report_fields(self.report) | {
             "started": self._started,
-            "serving": entry is not None,
+            "serving": entry is not None and self._serving,
             "member_id": hexadecimal(entry.id) if entry else None,
             "learner": entry.learner if entry else None,
             "wait": self._journal.fields(),
@@ -264,15 +268,19 @@ class Member:
     def _care(self) -> float:
         """Look after the running etcd."""
         entry = self._entry
+        self._serving = entry is not None and self._serves()
+        if entry is None or not self._serving:
+            self._journal.waits(Wait(Reason.STARTING))
+            return BUSY
         try:
-            if entry is not None and entry.learner:
+            if entry.learner:
                 self._keeper.promote(entry.id)
                 log.info("promoted to a voter")
                 return BUSY
             if self._tend is not None:
                 self._tend()
         except RegistryError as error:
-            reason = Reason.CATCHING_UP if entry is not None and entry.learner else Reason.ACCOUNTS
+            reason = Reason.CATCHING_UP if entry.learner else Reason.ACCOUNTS
             self._journal.waits(Wait(reason, text=str(error)))
             return BUSY
         self._journal.goes_on()

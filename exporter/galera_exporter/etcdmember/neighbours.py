@@ -32,6 +32,7 @@ class Neighbour:
         self.name = name
         self._state = settings.state_url(name) + STATE_PATH
         self._members = settings.peer_url(name) + _MEMBERS_PATH
+        self._version = f"{settings.client_url(name)}/version"
         self._session = BoundedSession(access)
         self._etcd = Administration(access)
 
@@ -53,6 +54,13 @@ class Neighbour:
         except (OSError, ValueError):
             return None
         return None if answer.status_code != requests.codes.ok else _read(answer, doubt)
+
+    def serves_clients(self) -> bool:
+        """Whether its etcd answers on its client port; it needs no login for this."""
+        try:
+            return self._session.get(self._version, timeout=TIMEOUT).status_code == requests.codes.ok
+        except (OSError, ValueError):
+            return False
 
     def _report(self) -> Report | None:
         try:

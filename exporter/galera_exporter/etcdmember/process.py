@@ -44,6 +44,7 @@ def _member(settings: MemberSettings) -> Member:
         VolumeStore(settings.data_dir),
         ConfigFile(settings),
         lambda: own.cluster(confirm=False),
+        own.serves_clients,
         Neighbourhood(tuple(neighbours.values())).look,
         keeper,
         tend,

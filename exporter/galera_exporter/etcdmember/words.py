@@ -19,6 +19,7 @@ WORDS: Final[Mapping[Reason, str]] = {
     Reason.MEMBERS_UNSURE: "the volume is empty, and not all members know yet what they have",
     Reason.AGREEING: "all volumes are empty: agreeing on a new cluster",
     Reason.CLUSTER_REFUSES: "etcd does not take this member yet",
+    Reason.STARTING: "etcd runs and does not serve clients yet: it looks for a leader",
     Reason.CATCHING_UP: "etcd runs as a learner: it gets a vote once it has all data",
     Reason.ACCOUNTS: "etcd runs, and its users could not be made or looked at",
     Reason.FILES: "a file cannot be written",

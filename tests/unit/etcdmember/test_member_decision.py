@@ -67,12 +67,12 @@ def member(name: str, cluster: Cluster | None = None, roster: Roster = ROSTER) -
     return peer(name, Standing.MEMBER, cluster, founding=roster)
 
 
-def case(standing: Standing, *peers: Peer, identity: Identity | None = None, serving: bool = False) -> Case:
+def case(standing: Standing, *peers: Peer, identity: Identity | None = None, running: bool = False) -> Case:
     held = {Standing.MEMBER, Standing.LOST, Standing.FOUNDER, Standing.JOINER}
     if identity is None and standing in held:
         founding = ROSTER if standing is not Standing.JOINER else ()
         identity = Identity(OURS, 1, "0001", founding, begun=standing in (Standing.MEMBER, Standing.LOST))
-    return Case(report("m0", standing), identity, url("m0"), peers, serving=serving)
+    return Case(report("m0", standing), identity, url("m0"), peers, running=running)
 
 
 EMPTY_CASES: dict[str, tuple[tuple[Peer, ...], Decision]] = {
@@ -251,7 +251,7 @@ def test_with_something_on_the_volume(standing: Standing, peers: tuple[Peer, ...
 
 @pytest.mark.parametrize("standing", [Standing.MEMBER, Standing.LOST])
 def test_a_member_whose_etcd_answers_goes_on_whatever_others_say(standing: Standing) -> None:
-    assert decide(case(standing, silent("m1", WITHOUT_US), serving=True)) == Start()
+    assert decide(case(standing, silent("m1", WITHOUT_US), running=True)) == Start()
 
 
 def test_data_whose_ids_are_not_known_yet_are_started_to_learn_them() -> None:
@@ -279,13 +279,13 @@ CLUSTERS = st.builds(
 PEERS = st.tuples(*(st.builds(Peer, st.just(n), st.none() | REPORTS, st.none() | CLUSTERS) for n in ("m1", "m2")))
 
 
-@given(standing=st.sampled_from(Standing), peers=PEERS, serving=st.booleans())
+@given(standing=st.sampled_from(Standing), peers=PEERS, running=st.booleans())
 def test_there_is_always_a_decision_and_equal_evidence_gives_an_equal_one(
     standing: Standing,
     peers: tuple[Peer, ...],
-    serving: bool,  # noqa: FBT001 - as hypothesis gives it
+    running: bool,  # noqa: FBT001 - as hypothesis gives it
 ) -> None:
-    known = case(standing, *peers, serving=serving)
+    known = case(standing, *peers, running=running)
     assert decide(known) == decide(known)
 
 

@@ -17,9 +17,10 @@ settings.register_profile("here", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-# Whoever starts the tests in the background may have SIGINT ignored, and programs inherit that: tests that send
-# it would wait in vain.
+# Whoever starts the tests in the background may have these ignored, and programs inherit that: tests that send
+# them would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 collect_ignore = ["e2e/scenarios"]  # they take an hour and a Kubernetes: "make e2e" names them
 

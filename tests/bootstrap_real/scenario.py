@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pymysql
 
@@ -25,6 +26,7 @@ class Scenario:
         self.ledger = Ledger()
         self.watch = Watch(site.nodes)
         self._writer: Writer | None = None
+        self._reached = 0
 
     def write(self, nodes: Sequence[GaleraNode] = (), rows: int = 50) -> Writer:
         """Begin to write on some nodes (none: all), and return once so many rows are acknowledged."""
@@ -69,16 +71,17 @@ class Scenario:
         epoch = self.site.epoch
         if at_rest:
             self.quiet()
-            wait_until(
-                lambda: len({node.status().get("wsrep_last_committed") for node in self.site.nodes}) == 1,
-                30,
-                "all nodes have applied all",
-            )
+            self._reached = wait_until(self._applied, 30, "all nodes have applied all")
         self.site.power_loss()
         self.quiet()
         assert not any(pod.node.alive or pod.sidecar.alive for pod in self.pods)
         assert not any(pod.node.status() for pod in self.pods)
         return epoch
+
+    def _applied(self) -> int:
+        """Return the seqno that all nodes have committed; 0 while they differ, or one does not answer."""
+        seqnos = {int(node.status().get("wsrep_last_committed", 0)) for node in self.site.nodes}
+        return seqnos.pop() if len(seqnos) == 1 else 0
 
     def check(self, *, lineages: int = 1, lost: bool = False) -> None:
         """All three serve as one cluster, with equal data; no acknowledged row is missing unless ``lost``."""
@@ -99,13 +102,20 @@ class Scenario:
             for number, entry in enumerate(entries, 1)
             if (without := [name for name, missing in found.items() if entry.row in missing])
         ]
-        began = [f"{pod.name} began with {read_fields(pod.node.handoff / 'request')}" for pod in self.pods]
-        assert not rows, "\n".join([*rows, *began, f"epochs: {self.site.history}"])
+        if rows:
+            began = [f"{pod.name} began with {read_fields(pod.node.handoff / 'request')}" for pod in self.pods]
+            recovered = [f"{pod.name} recovered: {_tail(pod.node.state_dir / 'recover.log')}" for pod in self.pods]
+            rest = f"all had committed seqno {self._reached} at rest (0: they were not at rest)"
+            raise AssertionError("\n".join([*rows, *began, *recovered, rest, f"epochs: {self.site.history}"]))
 
     def close(self) -> None:
         """End what runs."""
         self.quiet()
         self.watch.stop()
+
+
+def _tail(log: Path) -> str:
+    return log.read_text()[-3000:] if log.exists() else "without a log"
 
 
 def committed(node: GaleraNode) -> int:

@@ -28,7 +28,7 @@ def test_15_a_survivor_without_quorum_takes_part_in_an_election_and_the_best_is_
     pods[0].wait_waiting("missing")
     assert "phase survivor" in pods[0].told
     acknowledged, failures = len(writer.ledger.entries), writer.failures
-    wait_until(lambda: writer.failures > failures, 10, "writes fail")
+    wait_until(lambda: len(writer.failures) > len(failures), 10, "writes fail")
     assert len(writer.ledger.entries) == acknowledged
     scenario.quiet()
     site.start(pods[1:])

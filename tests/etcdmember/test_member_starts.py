@@ -85,7 +85,9 @@ def test_two_lost_volumes_wait_and_never_make_a_second_cluster_until_a_person_gi
     for pod in lost:
         three.wait_for(pod, "no_quorum")
         assert pod.etcd is None or not pod.etcd.alive
-        assert pod.state()["others"][survivor.name]["cluster_id"] == cluster
+        three.wait(
+            lambda pod=pod: pod.state()["others"][survivor.name]["cluster_id"] == cluster, f"{pod.name} hears of it", 20
+        )
     lose_volume(survivor)
     survivor.start()
     three.wait_voters()

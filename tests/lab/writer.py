@@ -85,12 +85,17 @@ class Writer:
 
     def __init__(self, nodes: Sequence[GaleraNode], ledger: Ledger | None = None, *, pause: float = 0.01) -> None:
         self.ledger = ledger or Ledger()
-        self.failures: list[Failure] = []
+        self._failures: list[Failure] = []
         self._nodes = tuple(nodes)
         self._pause = pause
         self._stop = threading.Event()
         self._connections: dict[str, pymysql.Connection[DictCursor]] = {}
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The rows that were not acknowledged so far, oldest first."""
+        return list(self._failures)
 
     def prepare(self) -> None:
         """Make the table, through the first node that lets us; raises when none does."""
@@ -133,7 +138,7 @@ class Writer:
             try:
                 self._insert(node, row)
             except (OSError, pymysql.MySQLError) as error:
-                self.failures.append(Failure(time.monotonic(), str(error)))
+                self._failures.append(Failure(time.monotonic(), str(error)))
                 self._drop(node.name)
             else:
                 self.ledger.acknowledge(row, node.name)

@@ -48,6 +48,7 @@ def test_the_label_moves_in_the_turn_that_sees_the_pod_fail_and_never_two_have_i
 ) -> None:
     watch.turn()
     watch.api.set_ready(FIRST, ready=False)
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         assert watch.turn() == only(SECOND)
     assert watch.api.labels == [frozenset(), only(FIRST), frozenset(), only(SECOND)]

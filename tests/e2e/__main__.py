@@ -14,9 +14,11 @@ from pathlib import Path
 from e2e.kube import images, store
 from e2e.kube.cluster import cluster
 from e2e.kube.paths import BUILD, ROOT, SOURCES
+from e2e.report import publish
 
 _LONGEST = {"core": 1800, "full": 7200}
 _RECLAIM = 3.0
+_OPTIONS = ["-p", "no:cacheprovider", "-v", "--timeout=900"]
 
 
 def main() -> int:
@@ -26,6 +28,7 @@ def main() -> int:
     for name, words in (("core", "run the scenarios that every change runs"), ("full", "run all scenarios")):
         command = commands.add_parser(name, help=words)
         command.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    commands.add_parser("table", help="write the results of the last run into docs/kubernetes.md")
     commands.add_parser("prepare", help="build programs and images, and stop there")
     commands.add_parser("up", help="start a cluster, say how to use it, and keep it until Ctrl-C")
     archive = commands.add_parser("archive", help="write the images as files, to load them into a cluster of yours")
@@ -33,6 +36,9 @@ def main() -> int:
     given = parser.parse_args()
     if given.command == "prepare":
         prepare()
+        return 0
+    if given.command == "table":
+        publish()
         return 0
     if given.command == "archive":
         return _archive(given.folder)
@@ -68,7 +74,7 @@ def _up() -> int:
     with cluster() as made:
         for program in ("kubectl", "helm"):
             script = BUILD / program
-            script.write_text(f"#!/bin/sh\nexec {' '.join(made.command(program))} \"$@\"\n")
+            script.write_text(f'#!/bin/sh\nexec {" ".join(made.command(program))} "$@"\n')
             script.chmod(0o755)
         print(f"e2e: the cluster is up: use {BUILD}/kubectl and {BUILD}/helm; Ctrl-C ends it", flush=True)
         with suppress(KeyboardInterrupt):
@@ -82,10 +88,13 @@ def _up() -> int:
 def _scenarios(which: str, more: list[str]) -> int:
     if os.environ.get("E2E_CLUSTER") != "existing":
         prepare()
-    argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), "-p", "no:cacheprovider", "-v", "--timeout=900", *more]
+    argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), *_OPTIONS, *more]
     if which == "core":
         argv += ["-m", "core"]
-    return subprocess.run(argv, cwd=ROOT, timeout=_LONGEST[which], check=False).returncode
+    status = subprocess.run(argv, cwd=ROOT, timeout=_LONGEST[which], check=False).returncode
+    if which == "full" and status == 0 and not more:
+        publish()
+    return status
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _SYSTEM = {"default", "kube-system", "kube-public", "kube-node-lease"}
 
 
 def keep(cluster: Cluster, name: str, text: str) -> Path:
-    """Write the failure, and all that the cluster says of each namespace of the scenarios, below ``build/e2e/failed``."""
+    """Write the failure, and all that the cluster says of the scenarios' namespaces, below ``build/e2e/failed``."""
     folder = FAILED / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -8,8 +8,8 @@ from typing import Any
 from e2e.kube.cluster import Cluster
 from e2e.kube.images import ALERTMANAGER, OPERATOR, PROMETHEUS, RELOADER
 from e2e.kube.paths import TOOLS
-from lab.prometheus import Receiver
 from lab.process import wait_until
+from lab.prometheus import Receiver
 
 NAMESPACE = "monitoring"
 _START = 120.0
@@ -44,10 +44,9 @@ class Monitoring:
 
     def targets(self, namespace: str) -> dict[str, str]:
         """Return the health of each target in a namespace, by pod and port."""
+        port = "__meta_kubernetes_pod_container_port_number"
         return {
-            f"{target['labels']['pod']}:{target['discoveredLabels'].get('__meta_kubernetes_pod_container_port_number')}": (
-                target["health"]
-            )
+            f"{target['labels']['pod']}:{target['discoveredLabels'].get(port)}": target["health"]
             for target in self.prometheus("targets?state=active")["activeTargets"]
             if target["labels"].get("namespace") == namespace
         }
@@ -115,7 +114,11 @@ def _stack(webhook: str) -> list[dict[str, Any]]:
     return [
         *_administrator("prometheus"),
         _object("Secret", "alertmanager-config", stringData={"alertmanager.yaml": json.dumps(config)}),
-        _object("Service", "alertmanager", spec={"selector": {"alertmanager": "e2e"}, "ports": [{"name": "web", "port": 9093}]}),
+        _object(
+            "Service",
+            "alertmanager",
+            spec={"selector": {"alertmanager": "e2e"}, "ports": [{"name": "web", "port": 9093}]},
+        ),
         _object(
             "Alertmanager",
             "e2e",

@@ -37,7 +37,10 @@ def test_helm_test_passes(db: Release) -> None:
 def test_galeractl_in_a_sidecar_tells_that_all_is_well(db: Release) -> None:
     for words in (["status"], ["explain"], ["etcd-health"]):
         said = db.galeractl(*words)
-        save(f"galeractl-{words[0]}.txt", f"$ kubectl exec {db.pod_name(0)} -c exporter -- galeractl {' '.join(words)}\n{said}")
+        save(
+            f"galeractl-{words[0]}.txt",
+            f"$ kubectl exec {db.pod_name(0)} -c exporter -- galeractl {' '.join(words)}\n{said}",
+        )
         assert "Healthy" in said or "Primary component of epoch" in said
 
 

@@ -86,5 +86,8 @@ def test_a_database_that_hangs_is_an_alert_delivered_and_taken_back(
         )
         running.settle()
         measured("longest pause of writes", running.outage(begin))
-        lines = [f"{seen.status:8} {seen.name} {seen.labels.get('pod', '')}: {seen.annotations.get('summary')}" for seen in monitoring.receiver.seen]
+        lines = [
+            f"{seen.status:8} {seen.name} {seen.labels.get('pod', '')}: {seen.annotations.get('summary')}"
+            for seen in monitoring.receiver.seen
+        ]
         save("notifications.txt", "\n".join(lines))

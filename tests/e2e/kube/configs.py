@@ -112,7 +112,9 @@ def kubelet(cgroup: str, resolv: str) -> str:
             "enforceNodeAllocatable": [],
             "failSwapOn": False,
             "failCgroupV1": False,
-            "featureGates": {"KubeletInUserNamespace": True},
+            # A kubelet of 1.34 can die of a nil pointer in doPodResizeAction where a pod is made anew at once; nobody
+            # starts it again here, as systemd would.
+            "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
             "clusterDNS": [CONTROL],
             "clusterDomain": DOMAIN,
             "resolvConf": resolv,

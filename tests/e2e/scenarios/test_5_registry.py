@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from e2e.faults import lose_volumes
@@ -24,6 +25,21 @@ def registered(release: Release) -> bool:
     return True
 
 
+def cluster(release: Release) -> str:
+    """Return the id of etcd's cluster where all members serve in the same one; empty else."""
+    seen = set()
+    for name in members(release):
+        path = f"/api/v1/namespaces/{release.namespace}/pods/{name}:2378/proxy/-/state"
+        state = json.loads(release.cluster.api.text(path))
+        seen.add(state["cluster_id"] if state["serving"] else "")
+    return seen.pop() if len(seen) == 1 else ""
+
+
+def is_another(release: Release, before: str) -> bool:
+    """Whether another etcd serves, and every database pod sees the keys of all in it."""
+    return cluster(release) not in {"", before} and registered(release)
+
+
 def members(release: Release) -> list[str]:
     """Return the pods of etcd."""
     return [release.member_name(ordinal) for ordinal in range(release.members)]
@@ -34,6 +50,7 @@ def test_when_two_members_of_etcd_lose_their_volumes_all_wait_for_a_persons_word
 ) -> None:
     survivor, *lost = members(db)
     with trial(db) as running:
+        before = cluster(db)
         begin = time.monotonic()
         lose_volumes(db, *lost)
         for name in lost:
@@ -46,7 +63,7 @@ def test_when_two_members_of_etcd_lose_their_volumes_all_wait_for_a_persons_word
         # As docs/etcd.md says, where the two do not come back.
         given_up = time.monotonic()
         lose_volumes(db, survivor)
-        wait_until(lambda: registered(db), 120, "a new etcd knows all nodes", interval=1)
+        wait_until(lambda: is_another(db, before), 150, "a new etcd knows all nodes", interval=1)
         measured("from giving up the third to all nodes registered anew", time.monotonic() - given_up)
         running.settle()
         measured("longest pause of writes", running.outage(begin), goal=10)
@@ -57,9 +74,10 @@ def test_when_all_members_of_etcd_lose_their_volumes_a_new_one_begins_and_hears_
     db: Release, measured: Measure
 ) -> None:
     with trial(db) as running:
+        before = cluster(db)
         begin = time.monotonic()
         lose_volumes(db, *members(db))
-        wait_until(lambda: registered(db), 150, "a new etcd knows all nodes", interval=1)
+        wait_until(lambda: is_another(db, before), 150, "a new etcd knows all nodes", interval=1)
         measured("until all nodes are registered anew", time.monotonic() - begin)
         running.settle()
         measured("longest pause of writes", running.outage(begin), goal=10)

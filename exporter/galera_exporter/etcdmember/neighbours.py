@@ -58,7 +58,7 @@ class Neighbour:
     def serves_clients(self) -> bool:
         """Whether its etcd answers on its client port; it needs no login for this."""
         try:
-            return self._session.get(self._version, timeout=TIMEOUT).status_code == requests.codes.ok
+            return bool(self._session.get(self._version, timeout=TIMEOUT).status_code == requests.codes.ok)
         except (OSError, ValueError):
             return False
 

@@ -31,7 +31,7 @@ def cluster(release: Release) -> str:
     for name in members(release):
         path = f"/api/v1/namespaces/{release.namespace}/pods/{name}:2378/proxy/-/state"
         state = json.loads(release.cluster.api.text(path))
-        seen.add(state["cluster_id"] if state["serving"] else "")
+        seen.add((state["cluster_id"] or "") if state["serving"] else "")
     return seen.pop() if len(seen) == 1 else ""
 
 

@@ -15,9 +15,13 @@ from e2e.kube import images, store
 from e2e.kube.cluster import cluster
 from e2e.kube.paths import BUILD, ROOT, SOURCES
 from e2e.report import publish
+from lab.critical import signals_later
+from lab.warden import WARDEN
 
 _LONGEST = {"core": 1800, "full": 7200}
 _RECLAIM = 3.0
+_CLEARED = 90.0
+_INTERRUPTED = 130
 _OPTIONS = ["-p", "no:cacheprovider", "-v", "--timeout=900"]
 
 
@@ -91,9 +95,33 @@ def _scenarios(which: str, more: list[str]) -> int:
     argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), *_OPTIONS, *more]
     if which == "core":
         argv += ["-m", "core"]
-    status = subprocess.run(argv, cwd=ROOT, timeout=_LONGEST[which], check=False).returncode
+    status = _bounded(argv, _LONGEST[which])
     if which == "full" and status == 0 and not more:
         publish()
+    return status
+
+
+def _bounded(argv: list[str], longest: float) -> int:
+    """Run pytest in a process group of its own: it is told once that it is to end, and then has time to clear up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with signals_later():
+        running = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, process_group=0)
+        WARDEN.watch_group(running.pid)
+    status = _INTERRUPTED
+    try:
+        status = running.wait(longest)
+    except subprocess.TimeoutExpired:
+        print(f"e2e: not at its end after {longest / 60:.0f} minutes", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("e2e: ending", file=sys.stderr)
+    finally:
+        if running.poll() is None:
+            running.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(_CLEARED)
+            running.kill()
+            running.wait()
+        WARDEN.forget_group(running.pid)
     return status
 
 

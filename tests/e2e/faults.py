@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from e2e.kube.node import Node
 from e2e.release import Release
@@ -30,9 +31,11 @@ def lose_volumes(release: Release, *pods: str) -> None:
         release.delete_claim(pod)
         release.delete_pod(pod, grace=0)
     for pod, old in before.items():
-        wait_until(
-            lambda pod=pod, old=old: _claim(release, pod) not in {"", old}, 90, f"{pod} has a new claim", interval=_LOOK
-        )
+        wait_until(partial(_has_other_claim, release, pod, old), 90, f"{pod} has a new claim", interval=_LOOK)
+
+
+def _has_other_claim(release: Release, pod: str, old: str) -> bool:
+    return _claim(release, pod) not in {"", old}
 
 
 def _claim(release: Release, pod: str) -> str:

@@ -9,6 +9,7 @@ is cleared by a change of user, and does not reach grandchildren (the SST script
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -88,7 +89,7 @@ def watch(lines: IO[str]) -> None:
     for folder in kept["folder"]:
         shutil.rmtree(folder, ignore_errors=True)
     for cgroup in kept["cgroup"]:
-        _until(lambda cgroup=cgroup: remove_cgroup(cgroup))
+        _until(functools.partial(remove_cgroup, cgroup))
 
 
 def remove_cgroup(path: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 
 from e2e.faults import lose_volumes
 from e2e.release import Release
@@ -40,6 +41,10 @@ def is_another(release: Release, before: str) -> bool:
     return cluster(release) not in {"", before} and registered(release)
 
 
+def _waits(release: Release, member: str) -> bool:
+    return "no_quorum" in release.logs(member, "member")
+
+
 def members(release: Release) -> list[str]:
     """Return the pods of etcd."""
     return [release.member_name(ordinal) for ordinal in range(release.members)]
@@ -54,7 +59,7 @@ def test_when_two_members_of_etcd_lose_their_volumes_all_wait_for_a_persons_word
         begin = time.monotonic()
         lose_volumes(db, *lost)
         for name in lost:
-            wait_until(lambda name=name: "no_quorum" in db.logs(name, "member"), 90, f"{name} waits", interval=_LOOK)
+            wait_until(partial(_waits, db, name), 90, f"{name} waits", interval=_LOOK)
         wait_until(lambda: Page.parse(db.metrics(db.pod_name(0))).value("galera_registry_up") == 0, 60, "nodes say so")
         running.wait_writes()
         said = db.galeractl("etcd-health")

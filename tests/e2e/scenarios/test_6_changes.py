@@ -57,6 +57,25 @@ def test_an_install_after_an_uninstall_goes_on_with_the_kept_volumes_and_passwor
         running.check()
 
 
+def test_under_network_policies_a_node_comes_back_as_before(db: Release, measured: Measure) -> None:
+    path = f"/apis/networking.k8s.io/v1/namespaces/{db.namespace}/networkpolicies"
+    with trial(db) as running:
+        before = {pod.uid for pod in db.all_pods()}
+        db.upgrade(networkPolicy={"enabled": True})
+        try:
+            made = {item["metadata"]["name"] for item in db.cluster.api.items(path)}
+            assert made == {db.fullname, f"{db.fullname}-etcd", f"{db.fullname}-observer"}
+            assert {pod.uid for pod in db.all_pods()} == before, "the policies restarted pods"
+            begin = time.monotonic()
+            db.delete_pod(db.pod_name(2))
+            running.settle()
+            measured("pod deleted: until all are ready", time.monotonic() - begin)
+        finally:
+            db.values.pop("networkPolicy")
+            db.upgrade()
+    assert not db.cluster.api.items(path)
+
+
 def secret(release: Release) -> dict[str, str]:
     """Return the passwords of a release."""
     path = f"/api/v1/namespaces/{release.namespace}/secrets/{release.fullname}"

@@ -48,7 +48,7 @@ def certificate(release: Release, folder: Path) -> None:
         "install", release.name, str(CHART), "--dry-run=server", "-f", "-", text=yaml.safe_dump(release.values)
     )
     block = rendered.split("must be valid for these names, and for 127.0.0.1:\n")[1]
-    names = [line.strip() for line in block.split("\n\n")[1].splitlines()]
+    names = [line.strip() for line in block.strip().split("\n\n")[0].splitlines()]
     (folder / "ext").write_text(
         "keyUsage = digitalSignature, keyEncipherment\nextendedKeyUsage = serverAuth, clientAuth\n"
         f"subjectAltName = {', '.join(f'DNS:{name}' for name in names)}, DNS:localhost, IP:127.0.0.1, IP:::1\n"

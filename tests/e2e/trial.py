@@ -23,7 +23,9 @@ class Trial:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.nodes: list[Node] = nodes(release)
-        self.writer = Writer([Service(release, f"{release.fullname}-primary")], pause=0.02)  # type: ignore[list-item]
+        service = Service(release, f"{release.fullname}-primary")
+        wait_until(service.answers, _AGAIN, "the write Service answers", interval=0.3)
+        self.writer = Writer([service], pause=0.02)  # type: ignore[list-item]
         self.watch = Watch(self.nodes)  # type: ignore[arg-type]
         self.begin = time.monotonic()
         self._history = history(release)

@@ -90,7 +90,9 @@ def _up() -> int:
 
 
 def _scenarios(which: str, more: list[str]) -> int:
-    if os.environ.get("E2E_CLUSTER") != "existing":
+    if os.environ.get("E2E_CLUSTER") == "existing":
+        _programs()
+    else:
         prepare()
     argv = [sys.executable, "-m", "pytest", str(SOURCES / "scenarios"), *_OPTIONS, *more]
     if which == "core":

@@ -31,6 +31,8 @@ class Monitoring:
     def close(self) -> None:
         """Remove what is watched by nobody else; the CRDs stay."""
         self.receiver.close()
+        for account in ("operator", "prometheus"):
+            self.cluster.api.delete(f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/e2e-{account}")
         self.cluster.api.delete(f"/api/v1/namespaces/{NAMESPACE}")
 
     def wait_up(self) -> None:

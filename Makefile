@@ -2,14 +2,16 @@
 SHELL := bash
 PYTHON := .venv/bin/python
 DEMO ?= live
+E2E ?= core
 PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test lint tools unit sim bench lock docs alerts dashboards preview chart image clean
+.PHONY: help setup demo test e2e lint tools unit sim bench lock docs alerts dashboards preview chart image clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  E2E_CLUSTER=existing make e2e takes the cluster of KUBECONFIG instead; the images must be on its nodes."
 	@echo "  DEMO=tour make demo plays a story of faults and ends; make demo alone runs until Ctrl-C."
 	@echo "  PREVIEW=docs make preview refreshes docs/pictures; PREVIEW=http://HOST:PORT draws from a Prometheus that runs."
 
@@ -21,6 +23,10 @@ demo: setup ## start 3 etcd, 3 MariaDB Galera nodes, 3 sidecars, Prometheus and 
 
 test: setup lint tools ## lint, types, contracts, and all tests, real servers included
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+e2e: ## the chart on a real Kubernetes of three nodes, made on this machine (as root); E2E=full: all scenarios
+	@.ci/setup $(if $(filter existing,$(E2E_CLUSTER)),,e2e)
+	@PYTHONPATH=tests $(PYTHON) -m e2e $(E2E)
 
 lint: setup ## ruff, mypy, import-linter, shellcheck
 	$(PYTHON) -m ruff check .

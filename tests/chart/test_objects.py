@@ -110,6 +110,13 @@ def test_only_the_observer_gets_a_token(name: str) -> None:
         assert pod.spec["enableServiceLinks"] is False
 
 
+def test_the_observer_leaves_a_machine_that_is_lost_within_seconds() -> None:
+    found = case("default").pod("observer").spec["tolerations"]
+    waits = {each["key"]: each["tolerationSeconds"] for each in found if each["effect"] == "NoExecute"}
+    assert waits.keys() == {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}
+    assert max(waits.values()) <= 10
+
+
 @each_case
 def test_every_selector_finds_the_pods_of_its_component_and_no_others(name: str) -> None:
     release = case(name)

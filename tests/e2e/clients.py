@@ -59,6 +59,13 @@ class Client:
             cursor.execute(statement, args or None)
             return list(cursor.fetchall())
 
+    def answers(self) -> bool:
+        """Whether it takes a query now."""
+        try:
+            return bool(self.sql("SELECT 1"))
+        except (OSError, pymysql.MySQLError):
+            return False
+
     def status(self) -> dict[str, str]:
         """Return the wsrep status variables; empty while the server does not answer."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from e2e.kube.cluster import Cluster
@@ -13,7 +14,7 @@ _SYSTEM = {"default", "kube-system", "kube-public", "kube-node-lease"}
 
 
 def keep(cluster: Cluster, name: str, text: str) -> Path:
-    """Write the failure, and all that the cluster says of each namespace of the scenarios, below ``build/e2e/failed``."""
+    """Write the failure, and all that the cluster says of the scenarios' namespaces, below ``build/e2e/failed``."""
     folder = FAILED / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -41,7 +42,7 @@ def _namespace(cluster: Cluster, namespace: str, folder: Path) -> None:
         for container in [*spec.get("initContainers", ()), *spec["containers"]]:
             for suffix, query in (("log", ""), ("previous.log", "&previous=true")):
                 url = f"{path}/{name}/log?container={container['name']}&tailLines=5000{query}"
-                _note(folder / f"{name}.{container['name']}.{suffix}", lambda url=url: cluster.api.text(url))
+                _note(folder / f"{name}.{container['name']}.{suffix}", partial(cluster.api.text, url))
 
 
 def _note(file: Path, ask: Callable[[], str]) -> None:

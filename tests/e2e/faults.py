@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from e2e.kube.node import Node
 from e2e.release import Release
 from lab.process import wait_until
 
@@ -26,10 +31,44 @@ def lose_volumes(release: Release, *pods: str) -> None:
         release.delete_claim(pod)
         release.delete_pod(pod, grace=0)
     for pod, old in before.items():
-        wait_until(lambda pod=pod, old=old: _claim(release, pod) not in {"", old}, 90, f"{pod} has a new claim", interval=_LOOK)
+        wait_until(partial(_has_other_claim, release, pod, old), 90, f"{pod} has a new claim", interval=_LOOK)
+
+
+def _has_other_claim(release: Release, pod: str, old: str) -> bool:
+    return _claim(release, pod) not in {"", old}
 
 
 def _claim(release: Release, pod: str) -> str:
     path = f"/api/v1/namespaces/{release.namespace}/persistentvolumeclaims/data-{pod}"
     found = release.cluster.api.find(path)
     return "" if found is None else str(found["metadata"]["uid"])
+
+
+@contextmanager
+def unplugged(node: Node) -> Iterator[None]:
+    """In the block a machine of the cluster is cut off from all others."""
+    node.unplug()
+    try:
+        yield
+    finally:
+        node.plug()
+
+
+@contextmanager
+def without_etcd(release: Release, pod: str) -> Iterator[None]:
+    """In the block what a database pod sends to etcd's client port is lost, and nothing else."""
+    found = release.pod(pod)
+    assert found is not None
+    machine = node_of(release, found.node).machine
+    # Before addresses are translated: the port is the same for the Service and for the members.
+    rule = ("PREROUTING", "-s", found.address, "-p", "tcp", "--dport", "2379", "-j", "DROP")
+    machine.run("iptables", "-t", "raw", "-I", *rule)
+    try:
+        yield
+    finally:
+        machine.run("iptables", "-t", "raw", "-D", *rule)
+
+
+def node_of(release: Release, name: str) -> Node:
+    """Return a machine of this project's own cluster."""
+    return next(node for node in release.cluster.nodes if node.name == name)

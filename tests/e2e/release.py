@@ -226,6 +226,11 @@ class Release:
         said = self.kubectl("exec", pod, "-c", "mariadb", "--", "mariadb", "-N", "-B", "-e", statement)
         return [line.split("\t") for line in said.splitlines()]
 
+    def logs(self, pod: str, container: str) -> str:
+        """Return the last lines of a container's log."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log?container={container}&tailLines=2000"
+        return self.cluster.api.text(path)
+
     def metrics(self, pod: str, port: int = 10104) -> str:
         """Return the metrics page of a pod."""
         scheme = "https:" if self.values.get("tls", {}).get("enabled") else ""

@@ -9,6 +9,7 @@ is cleared by a change of user, and does not reach grandchildren (the SST script
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -74,32 +75,21 @@ class Warden:
 
 def watch(lines: IO[str]) -> None:
     """Keep the list while lines come; at their end kill and remove all that is on it."""
-    groups: set[int] = set()
-    folders: set[str] = set()
-    cgroups: set[str] = set()
+    kept: dict[str, set[str]] = {"group": set(), "folder": set(), "cgroup": set()}
     for line in lines:
         verb, _, rest = line.rstrip("\n").partition(" ")
-        if verb == "+group":
-            groups.add(int(rest))
-        elif verb == "-group":
-            groups.discard(int(rest))
-        elif verb == "+folder":
-            folders.add(rest)
-        elif verb == "-folder":
-            folders.discard(rest)
-        elif verb == "+cgroup":
-            cgroups.add(rest)
-        elif verb == "-cgroup":
-            cgroups.discard(rest)
+        change = set.add if verb[:1] == "+" else set.discard
+        change(kept[verb[1:]], rest)
+    groups = [int(group) for group in kept["group"]]
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
     # The first process of a process namespace is there until all others of it are gone.
     _until(lambda: not any(map(_exists, groups)))
-    for folder in folders:
+    for folder in kept["folder"]:
         shutil.rmtree(folder, ignore_errors=True)
-    for cgroup in cgroups:
-        _until(lambda cgroup=cgroup: remove_cgroup(cgroup))
+    for cgroup in kept["cgroup"]:
+        _until(functools.partial(remove_cgroup, cgroup))
 
 
 def remove_cgroup(path: str) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.critical import signals_later
 from lab.process import Process, wait_until
+from lab.warden import WARDEN
 
 _ANSWER = 15.0
 _START = 20.0
@@ -29,15 +32,18 @@ class Api:
 
     def __init__(self, kubectl: Sequence[str], log: Path) -> None:
         # The path of a Unix socket has 108 characters at most, and a build folder may be anywhere.
-        self._folder = tempfile.TemporaryDirectory(prefix="e2e-api-")
-        self._socket = Path(self._folder.name) / "api.sock"
+        with signals_later():
+            self._folder = Path(tempfile.mkdtemp(prefix="e2e-api-"))
+            WARDEN.watch_folder(self._folder)
+        self._socket = self._folder / "api.sock"
         self._process = Process([*kubectl, "proxy", f"--unix-socket={self._socket}", "--reject-paths=^$"], log=log)
         wait_until(self._socket.exists, _START, "kubectl proxy listens", [log])
 
     def close(self) -> None:
         """End the proxy."""
         self._process.kill()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        WARDEN.forget_folder(self._folder)
 
     def text(self, path: str, *, method: str = "GET", body: object = None, kind: str = "application/json") -> str:
         """Return the answer's body; raises ApiError where the server says no."""

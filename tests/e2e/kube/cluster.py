@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from e2e.kube.api import Api
@@ -17,7 +18,7 @@ from e2e.kube.node import Node
 from e2e.kube.paths import BUILD, RUN, TOOLS
 from e2e.kube.volumes import Volumes
 from lab.critical import signals_later
-from lab.namespaces import LOOPBACK, Host
+from lab.namespaces import Host
 from lab.process import wait_until
 from lab.warden import WARDEN, remove_cgroup
 
@@ -52,7 +53,7 @@ class Cluster:
     @property
     def outside(self) -> Host:
         """Where this process's own clients sit: they reach pods and Services by their addresses."""
-        return LOOPBACK
+        raise NotImplementedError
 
     def beside(self, node: str) -> Host:
         """Where a client of pods on ``node`` sits that no partition cuts off from them."""
@@ -150,15 +151,26 @@ def ready_nodes(api: Api) -> list[str]:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """Give the cluster that $E2E_CLUSTER asks for: ``existing``, or one of our own."""
-    made = existing() if os.environ.get("E2E_CLUSTER") == "existing" else OwnCluster()
+    made = ExistingCluster() if os.environ.get("E2E_CLUSTER") == "existing" else OwnCluster()
     try:
         yield made
     finally:
         made.close()
 
 
-def existing() -> Cluster:
-    """Return the cluster of $KUBECONFIG, which keeps all that it has but the scenarios' namespaces."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    config = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    return Cluster((), config, BUILD / "kubectl-proxy.log")
+class ExistingCluster(Cluster):
+    """The cluster of $KUBECONFIG, which keeps all that it has. This process is on one of its nodes, or reaches pods."""
+
+    def __init__(self) -> None:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        config = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        super().__init__((), config, BUILD / "kubectl-proxy.log")
+
+    @property
+    def outside(self) -> Host:
+        """This machine, by the address that its packets to a node have: pods reach it there."""
+        addresses = self.api.items("/api/v1/nodes")[0]["status"]["addresses"]
+        node = next(each["address"] for each in addresses if each["type"] == "InternalIP")
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+            probe.connect((node, 9))  # sends nothing
+            return Host(probe.getsockname()[0])

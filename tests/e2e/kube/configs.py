@@ -65,7 +65,9 @@ def containerd(cni: str) -> str:
     return f"""\
 version = 2
 oom_score = 0
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"
+]
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE}"
   restrict_oom_score_adj = true
@@ -97,7 +99,7 @@ def cni(number: int) -> str:
 
 
 def kubelet(cgroup: str, resolv: str) -> str:
-    """Return the kubelet's configuration: containers go below ``cgroup``, whose limits are not the kubelet's business."""
+    """Return the kubelet's configuration: containers go below ``cgroup``, whose limits are none of its business."""
     return json.dumps(
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -110,7 +112,9 @@ def kubelet(cgroup: str, resolv: str) -> str:
             "enforceNodeAllocatable": [],
             "failSwapOn": False,
             "failCgroupV1": False,
-            "featureGates": {"KubeletInUserNamespace": True},
+            # A kubelet of 1.34 can die of a nil pointer in doPodResizeAction where a pod is made anew at once; nobody
+            # starts it again here, as systemd would.
+            "featureGates": {"KubeletInUserNamespace": True, "InPlacePodVerticalScaling": False},
             "clusterDNS": [CONTROL],
             "clusterDomain": DOMAIN,
             "resolvConf": resolv,

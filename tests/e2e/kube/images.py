@@ -48,14 +48,11 @@ class Image:
     base: Image | None = None
     """The image of these that its recipe starts from."""
 
-    names: tuple[str, ...] = ()
-    """Other names of it."""
-
     @property
     def key(self) -> str:
         """The hash of what it is made from."""
         seen = hashlib.sha256()
-        for text in (self.name, *self.names, self.base.key if self.base else ""):
+        for text in (self.name, self.base.key if self.base else ""):
             seen.update(text.encode() + b"\0")
         for path in (self.recipe, *self.inputs):
             for file in sorted(_files(path)):
@@ -97,7 +94,8 @@ OWN = Image(
 )
 DOWNLOADED = (
     Image(MARIADB, _RECIPES / "mariadb.Containerfile", base=_DEBIAN),
-    Image(PROMETHEUS, _RECIPES / "monitoring.Containerfile", base=_DEBIAN, names=(ALERTMANAGER,)),
+    Image(PROMETHEUS, _RECIPES / "prometheus.Containerfile", base=_DEBIAN),
+    Image(ALERTMANAGER, _RECIPES / "alertmanager.Containerfile", base=_DEBIAN),
     OWN,
 )
 """What is made of packages: most of their time is spent waiting for downloads."""
@@ -132,10 +130,10 @@ class Builder:
         self._buildah("bud", *options, "--tag", image.name, str(context))
         shutil.rmtree(self._folder / "debian", ignore_errors=True)
 
-    def archive(self, image: Image, target: Path, name: str = "") -> Path:
-        """Write the image as a docker-archive, under one of its names."""
+    def archive(self, image: Image, target: Path) -> Path:
+        """Write the image as a docker-archive."""
         target.unlink(missing_ok=True)
-        self._buildah("push", "-q", image.name, f"docker-archive:{target}:{name or image.name}")
+        self._buildah("push", "-q", image.name, f"docker-archive:{target}:{image.name}")
         return target
 
     def _has(self, image: Image) -> bool:

@@ -10,7 +10,18 @@ from pathlib import Path
 from e2e.kube.paths import TOOLS
 from lab.process import Process, wait_until
 
-_UNSHARE = ("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private")
+_UNSHARE = (
+    "unshare",
+    "--net",
+    "--mount",
+    "--uts",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "--propagation",
+    "private",
+)
 _START = 10.0
 _END = 20.0
 # What programs write to by fixed names; nothing of it is to reach the machine that the tests run on.
@@ -27,7 +38,9 @@ class CommandError(OSError):
         self.stderr = stderr
 
 
-def run(argv: Sequence[str], *, text: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None) -> str:
+def run(
+    argv: Sequence[str], *, text: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None
+) -> str:
     """Run a command to its end and return what it printed; raises CommandError, also where it took too long."""
     try:
         done = subprocess.run(
@@ -50,8 +63,8 @@ class Machine:
     """The first process of the namespaces, and what was started in them.
 
     The kernel ends every process of a process namespace with its first one, and takes mounts and links away with
-    the last: whatever containers, shims and scripts were started, ``kill`` leaves nothing but ``folder``. The same happens when the
-    present process dies (see ``lab.warden``).
+    the last: whatever containers, shims and scripts were started, ``kill`` leaves nothing but ``folder``. The same
+    happens when the present process dies (see ``lab.warden``).
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -120,4 +133,3 @@ class Machine:
         children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text().split()
         # Before its exec it is unshare still, and its namespaces may not be complete.
         return int(children[0]) if children and Path(f"/proc/{children[0]}/comm").read_text() == "pause\n" else None
-

@@ -84,8 +84,6 @@ def _take(builder: Builder, images: Sequence[Image]) -> None:
                 archive = builder.archive(image, _STORE / "import.tar")
                 machine.run("ctr", "-n", "k8s.io", "images", "import", str(archive), timeout=_IMPORT)
                 archive.unlink()
-                for name in image.names:
-                    machine.run("ctr", "-n", "k8s.io", "images", "tag", "--force", image.name, name)
                 keys[image.name] = image.key
                 _KEYS.write_text(json.dumps(keys))
             server.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 
 import pytest
@@ -47,8 +47,9 @@ def installed(cluster: Cluster) -> Iterator[tuple[Release, float]]:
     save("helm-install.txt", f"$ helm install db charts/galera\n{said}")
     make_account(release)
     yield release, took
-    with suppress(OSError):
-        release.remove()
+    if not cluster.nodes:  # one of our own ends with all that is in it
+        with suppress(OSError):
+            release.remove()
 
 
 @pytest.fixture
@@ -81,12 +82,15 @@ def measured(request: pytest.FixtureRequest) -> Measure:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Report each scenario, and keep what the cluster says at the moment of a failure."""
-    outcome: pytest.TestReport = yield
-    cluster = getattr(item, "funcargs", {}).get("cluster")
-    release = next((value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Release)), None)
-    cluster = cluster or (release and release.cluster)
+    outcome = yield
+    given = getattr(item, "funcargs", {}).values()
+    cluster = next((value for value in given if isinstance(value, Cluster)), None)
+    if cluster is None:
+        cluster = next((value.cluster for value in given if isinstance(value, Release)), None)
     if outcome.failed and cluster is not None:
         with suppress(OSError):
             folder = diagnosis.keep(cluster, f"{item.name}-{call.when}", outcome.longreprtext)

@@ -14,7 +14,7 @@ export LC_ALL=C.UTF-8 # *.sql in the order of their bytes
 readonly handoff=${GALERA_HANDOFF_DIR-} state=${GALERA_STATE_DIR-} datadir=${GALERA_DATADIR:-/var/lib/mysql}
 readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup} server=("$@")
 readonly recover_seconds=${GALERA_RECOVER_SECONDS:-3600} # InnoDB may have much to redo
-readonly stop_seconds=${GALERA_STOP_SECONDS:-30} # without any input or output: then a server that ends hangs
+readonly stop_seconds=${GALERA_STOP_SECONDS:-15} # without any input or output: then a server that ends hangs
 # In the data directory, so that it shares the fate of the data it speaks of: a lost volume takes it along, and so
 # does an SST. It is there from before the first file until etcd has confirmed the cluster, and says "complete" when
 # the init SQL is done. System tables that no cluster was made of are worth nothing: the next start may wipe them.

@@ -76,6 +76,39 @@ def test_under_network_policies_a_node_comes_back_as_before(db: Release, measure
     assert not db.cluster.api.items(path)
 
 
+def test_an_install_with_other_passwords_than_the_data_have_says_so_and_goes_on_with_the_right_ones(
+    db: Release, measured: Measure
+) -> None:
+    right = secret(db)
+    path = f"/api/v1/namespaces/{db.namespace}/secrets/{db.fullname}"
+
+    def refused() -> str:
+        return next(
+            (
+                pod.name
+                for pod in db.pods()
+                if Page.parse(db.metrics(pod.name)).one("galera_up_reason", "reason") == "auth"
+            ),
+            "",
+        )
+
+    with trial(db) as running:
+        running.writer.stop()
+        running.watch.stop()
+        db.uninstall()
+        db.cluster.api.delete(path)
+        db.install()
+        victim = wait_until(refused, 120, "a sidecar is refused", interval=_LOOK)
+        save("galeractl-explain-with-wrong-passwords.txt", db.galeractl("explain"))
+        assert "Access denied for user 'exporter'" in db.logs(victim, "exporter")
+        assert not any(pod.ready for pod in db.pods())
+        begin = time.monotonic()
+        db.cluster.api.merge(path, {"data": right})
+        db.wait_ready(300)  # the kubelet brings the file in a minute or two
+        measured("from the right passwords to all ready", time.monotonic() - begin)
+        running.check()
+
+
 def secret(release: Release) -> dict[str, str]:
     """Return the passwords of a release."""
     path = f"/api/v1/namespaces/{release.namespace}/secrets/{release.fullname}"

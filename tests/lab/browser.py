@@ -79,8 +79,10 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         tab.order("Emulation.setEmulatedMedia", {"features": [scheme]})
-        tab.order("Page.navigate", {"url": url})
-        self.wait_event("Page.loadEventFired", session)
+        tab.order("Page.setLifecycleEventsEnabled", {"enabled": True})
+        # Of this page: the empty one before it may only now have been loaded.
+        loader = tab.order("Page.navigate", {"url": url})["loaderId"]
+        self.wait_event("Page.lifecycleEvent", session, {"loaderId": loader, "name": "load"})
         return tab
 
     def order(self, method: str, given: Mapping[str, Any] | None = None, session: str = "") -> dict[str, Any]:
@@ -101,12 +103,13 @@ class Browser:
                 return answer
             self._events.append(found)
 
-    def wait_event(self, method: str, session: str) -> None:
-        """Wait until the page has told of something."""
+    def wait_event(self, method: str, session: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Wait until the page has told of something, with at least these fields."""
         deadline = time.monotonic() + self._timeout
         while True:
             for event in self._events:
-                if (event.get("method"), event.get("sessionId")) == (method, session):
+                named = (event.get("method"), event.get("sessionId")) == (method, session)
+                if named and (fields or {}).items() <= event["params"].items():
                     self._events.remove(event)
                     return
             self._events.append(self._read(deadline, method))

@@ -94,7 +94,8 @@ class Release:
     def upgrade(self, **more: Any) -> str:
         """Upgrade it to other values, without waiting for pods; return what helm printed."""
         self.values |= more
-        return self.helm("upgrade", self.name, str(CHART), "-f", "-", text=json.dumps(self.values))
+        # Without this flag Helm takes no values at all for those of before.
+        return self.helm("upgrade", "--reset-values", self.name, str(CHART), "-f", "-", text=json.dumps(self.values))
 
     def uninstall(self) -> str:
         """Uninstall it and wait until its pods are gone; return what helm printed."""

@@ -189,6 +189,29 @@ def test_with_tls_and_users_a_certificate_with_a_common_name_does_no_harm(
         three.ctl("get", f"{PREFIX}a")
 
 
+def test_a_certificate_of_another_authority_is_told_where_the_member_waits(
+    stand: MakeStand, certificates: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    folder, hosts = certificates
+    other = tmp_path / "other"
+    other.mkdir()
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *curve, "-keyout", "k", "-out", "ca.crt", "-days", "2", "-subj", "/CN=x", folder=other)
+    three = stand(hosts=hosts, flags=tls_flags(folder) | {"tls-ca": str(other / "ca.crt")})
+    for pod in three.pods:
+        pod.start()
+    first, *others = three.pods
+    first._trust = ssl.create_default_context(cafile=folder / "ca.crt")
+
+    def unexplained() -> list[str]:
+        seen = first.state()["others"]
+        return [pod.name for pod in others if "certificate verify failed" not in (seen[pod.name]["silence"] or "")]
+
+    three.wait(lambda: not unexplained(), "it says why it does not hear the others", 30)
+    assert first.state()["wait"]["reason"] == "members_silent"
+    assert "certificate verify failed" in first.state()["wait"]["detail"]
+
+
 def test_a_certificate_that_is_none_ends_the_process_by_name(
     stand: MakeStand, certificates: tuple[Path, list[str]]
 ) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from etcd_cluster import EtcdCluster
+from urllib3.util import ssl_
 
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.registry.etcd import Etcd
@@ -63,6 +66,16 @@ def test_with_its_certificate_a_client_reads_and_writes(secured: tuple[EtcdClust
     etcd = Etcd(secured[1])
     assert etcd.transaction([], [put(b"/x", b"1")]).succeeded
     assert [pair.value for pair in etcd.range("/x").pairs] == [b"1"]
+    etcd.close()
+
+
+def test_an_authority_without_key_usage_is_trusted_whatever_python_asks_for(
+    secured: tuple[EtcdCluster, EtcdSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssl_, "sys", SimpleNamespace(version_info=(3, 13)))  # from there on its checks are strict
+    assert ssl_.create_urllib3_context().verify_flags & ssl.VERIFY_X509_STRICT
+    etcd = Etcd(secured[1])
+    assert etcd.transaction([], [put(b"/x", b"1")]).succeeded
     etcd.close()
 
 

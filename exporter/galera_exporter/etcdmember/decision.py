@@ -100,6 +100,8 @@ class Peer:
     name: str
     report: Report | None = None
     cluster: Cluster | None = None
+    silence: str = ""
+    """Why there is no report, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +311,9 @@ def _others_bound(case: Case) -> Decision | None:
 
 
 def _silent(case: Case) -> Decision | None:
-    names = tuple(peer.name for peer in case.peers if peer.report is None)
-    return Wait(Reason.MEMBERS_SILENT, names) if names else None
+    silent = {peer.name: peer.silence for peer in case.peers if peer.report is None}
+    why = "; ".join(filter(None, dict.fromkeys(silent.values())))
+    return Wait(Reason.MEMBERS_SILENT, tuple(silent), why) if silent else None
 
 
 def _unsure(case: Case) -> Decision | None:

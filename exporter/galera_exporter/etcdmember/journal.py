@@ -13,9 +13,9 @@ from galera_exporter.etcdmember.words import WORDS
 log = logging.getLogger(__name__)
 
 AGAIN: Final = 60.0
-"""Seconds until a wait that comes and goes is logged anew."""
+"""Seconds until a wait that comes and goes is logged anew, or one that lasts and has other details now."""
 REMIND: Final = 300.0
-"""Seconds between two lines about a wait that lasts."""
+"""Seconds between two equal lines about a wait that lasts."""
 
 _Key = tuple[Reason, tuple[str, ...]]
 
@@ -27,7 +27,7 @@ class Journal:
         self._clock = clock
         self._wait: Wait | None = Wait(Reason.LOOKING)
         self._since = clock()
-        self._logged: dict[_Key, float] = {}
+        self._logged: dict[_Key, tuple[float, str]] = {}
 
     def waits(self, wait: Wait) -> None:
         """Note that nothing can be done because of this."""
@@ -37,9 +37,10 @@ class Journal:
         if not lasts:
             self._since = now
         self._wait = wait
-        if now - self._logged.get(key, float("-inf")) < (REMIND if lasts else AGAIN):
+        at, text = self._logged.get(key, (float("-inf"), ""))
+        if now - at < (REMIND if lasts and text == wait.text else AGAIN):
             return
-        self._logged[key] = now
+        self._logged[key] = now, wait.text
         log.info("waits%s: %s", f" for {now - self._since:.0f} s" if lasts else "", _line(wait))
 
     def goes_on(self) -> None:

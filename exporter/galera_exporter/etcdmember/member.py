@@ -295,6 +295,7 @@ class Member:
 def _seen(peer: Peer) -> dict[str, Any]:
     return {
         "standing": str(peer.report.standing) if peer.report else None,
+        "silence": peer.silence or None,
         "cluster_id": hexadecimal(peer.cluster.id) if peer.cluster else None,
         "doubt": peer.cluster.doubt if peer.cluster else None,
     }

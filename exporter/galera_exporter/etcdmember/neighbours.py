@@ -14,7 +14,7 @@ from galera_exporter.etcdmember.settings import MemberSettings
 from galera_exporter.etcdmember.state import Report, read_report
 from galera_exporter.registry.administration import Administration
 from galera_exporter.registry.members import EtcdMember
-from galera_exporter.registry.transport import BoundedSession
+from galera_exporter.registry.transport import BoundedSession, reason_in_words
 from galera_exporter.settings import EtcdSettings
 
 STATE_PATH: Final = "/-/state"
@@ -38,7 +38,8 @@ class Neighbour:
 
     def look(self) -> Peer:
         """Return what it says; nothing of what does not answer."""
-        return Peer(self.name, self._report(), self.cluster(confirm=True))
+        report, silence = self._report()
+        return Peer(self.name, report, self.cluster(confirm=True), silence)
 
     def cluster(self, *, confirm: bool) -> Cluster | None:
         """Return what its etcd says of its cluster; with ``confirm`` after a linearizable read, if that succeeds."""
@@ -62,13 +63,17 @@ class Neighbour:
         except (OSError, ValueError):
             return False
 
-    def _report(self) -> Report | None:
+    def _report(self) -> tuple[Report | None, str]:
         try:
             answer = self._session.get(self._state, timeout=TIMEOUT)
-        except (OSError, ValueError):
-            return None
-        report = read_report(answer.content) if answer.status_code == requests.codes.ok else None
-        return report if report is not None and report.name == self.name else None
+        except (OSError, ValueError) as error:
+            return None, reason_in_words(error)
+        if answer.status_code != requests.codes.ok:
+            return None, f"status {answer.status_code}"
+        report = read_report(answer.content)
+        if report is None or report.name != self.name:
+            return None, "an answer that is none of this member"
+        return report, ""
 
 
 class Neighbourhood:

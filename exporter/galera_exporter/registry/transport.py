@@ -21,6 +21,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from galera_exporter.settings import EtcdSettings
 
@@ -75,6 +76,13 @@ class _Connection(HTTPConnection):
 
 class _TLSConnection(HTTPSConnection):
     response_class = _TimedResponse
+
+    def connect(self) -> None:
+        context = create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
+        # Set by Python 3.13 and refuses many a private CA, which etcd and MariaDB take.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self.ssl_context = context
+        super().connect()
 
 
 class _Pool(HTTPConnectionPool):

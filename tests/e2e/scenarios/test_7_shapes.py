@@ -56,7 +56,8 @@ def certificate(release: Release, folder: Path) -> None:
     ca, key, csr, crt = (str(folder / name) for name in ("ca.key", "tls.key", "tls.csr", "tls.crt"))
     ca_crt = str(folder / "ca.crt")
     new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=galera"]
-    run([*new, "-x509", "-days", "30", "-keyout", ca, "-out", ca_crt])
+    usage = "keyUsage=critical,keyCertSign,cRLSign"
+    run([*new, "-x509", "-days", "30", "-addext", usage, "-keyout", ca, "-out", ca_crt])
     run([*new, "-keyout", key, "-out", csr])
     signer = ["-CA", ca_crt, "-CAkey", ca, "-CAcreateserial", "-days", "30", "-extfile", str(folder / "ext")]
     run(["openssl", "x509", "-req", "-in", csr, *signer, "-out", crt])

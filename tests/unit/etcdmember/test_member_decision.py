@@ -78,6 +78,10 @@ def case(standing: Standing, *peers: Peer, identity: Identity | None = None, run
 EMPTY_CASES: dict[str, tuple[tuple[Peer, ...], Decision]] = {
     "alone: founds": ((), Found((("m0", "v0"),))),
     "nobody answers: waits for all": ((silent("m1"), silent("m2")), Wait(Reason.MEMBERS_SILENT, ("m1", "m2"))),
+    "they do not answer: says why, once": (
+        (Peer("m1", silence="Connection refused"), Peer("m2", silence="Connection refused")),
+        Wait(Reason.MEMBERS_SILENT, ("m1", "m2"), "Connection refused"),
+    ),
     "one of two answers: waits for the other": (
         (peer("m1"), silent("m2")),
         Wait(Reason.MEMBERS_SILENT, ("m2",)),

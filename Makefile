@@ -22,7 +22,7 @@ demo: setup ## start 3 etcd, 3 MariaDB Galera nodes, 3 sidecars, Prometheus and 
 	@PYTHONPATH=tests $(PYTHON) -m demo $(if $(filter tour,$(DEMO)),--tour)
 
 test: setup lint tools ## lint, types, contracts, and all tests, real servers included
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n 3 --dist loadgroup
 
 e2e: ## the chart on a real Kubernetes of three nodes, made on this machine (as root); E2E=full: all scenarios
 	@.ci/setup $(if $(filter existing,$(E2E_CLUSTER)),,e2e)

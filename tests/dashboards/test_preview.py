@@ -75,6 +75,12 @@ PAINTED = """
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def library() -> None:
+    """What the pages draw with is there."""
+    node.modules()
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("uid", BOARDS)
 def test_nothing_is_cut_and_nothing_covers_another(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -77,6 +78,7 @@ class Process:
         pass_fds: Sequence[int] = (),
     ) -> None:
         self.argv = tuple(argv)
+        self._reaping = threading.Lock()  # a test's threads ask for the same process
         self.log = log
         with log.open("ab") as output, signals_later():
             self._popen = subprocess.Popen(
@@ -144,12 +146,13 @@ class Process:
         return self._popen.returncode
 
     def _reap(self) -> None:
-        if self._popen.returncode is not None:
-            return
-        # Look without reaping: until it is reaped nobody else can get its group id.
-        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is None:
-            return
-        os.killpg(self.pid, signal.SIGKILL)
-        WARDEN.forget_group(self.pid)
-        self._popen.wait()
+        with self._reaping:
+            if self._popen.returncode is not None:
+                return
+            # Look without reaping: until it is reaped nobody else can get its group id.
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return
+            os.killpg(self.pid, signal.SIGKILL)
+            WARDEN.forget_group(self.pid)
+            self._popen.wait()

@@ -97,8 +97,11 @@ TIMED_POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https
 """For urllib3's ``PoolManager.pool_classes_by_scheme``: a request's time limit is that of the whole exchange."""
 
 
-class _Adapter(HTTPAdapter):
+class TimedAdapter(HTTPAdapter):
+    """For a session of ``requests``: the time limit is that of the whole exchange, and any private CA is taken."""
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools that do so."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = TIMED_POOLS
 
@@ -112,8 +115,8 @@ class BoundedSession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
-        self.mount("http://", _Adapter(pool_connections=8, pool_maxsize=2))
-        self.mount("https://", _Adapter(pool_connections=8, pool_maxsize=2))
+        self.mount("http://", TimedAdapter(pool_connections=8, pool_maxsize=2))
+        self.mount("https://", TimedAdapter(pool_connections=8, pool_maxsize=2))
         if settings.tls_ca is not None:
             self.verify = str(settings.tls_ca)
         if settings.tls_cert is not None:

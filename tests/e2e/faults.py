@@ -21,6 +21,13 @@ def kill_mariadbd(release: Release, pod: str, signal: str = "KILL") -> None:
     release.kubectl("exec", pod, "-c", "mariadb", "--", "bash", "-c", _KILL % signal)
 
 
+def delete_all(release: Release) -> None:
+    """Delete all pods at once; return when the last of the old ones is gone."""
+    old = {pod.uid for pod in release.all_pods()}
+    release.kubectl("delete", "pods", "--all", "--wait=false")
+    wait_until(lambda: not old & {pod.uid for pod in release.all_pods()}, 120, "the old pods are gone", interval=_LOOK)
+
+
 def lose_volumes(release: Release, *pods: str) -> None:
     """Delete the claims of pods, and the pods by force; return when each has a new claim, on an empty volume."""
     if release.cluster.volumes:

@@ -11,6 +11,7 @@ from e2e.kube.paths import BUILD, OUTPUT, ROOT
 
 _FILE = BUILD / "report.json"
 _PAGE = ROOT / "docs" / "kubernetes.md"
+_SMALL = 10.0
 _BEGIN, _END = "<!-- e2e: begin -->", "<!-- e2e: end -->"
 
 
@@ -27,7 +28,8 @@ class Figure:
         """Return it in words."""
         unit = f" {self.unit}" if self.unit else ""
         goal = f" (goal {self.goal:g}{unit})" if self.goal is not None else ""
-        return f"{self.what}: {self.value:.0f}{unit}{goal}"
+        digits = 1 if self.unit and self.value < _SMALL else 0
+        return f"{self.what}: {self.value:.{digits}f}{unit}{goal}"
 
 
 @dataclass(slots=True)

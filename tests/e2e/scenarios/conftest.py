@@ -97,7 +97,7 @@ def pytest_runtest_makereport(
             outcome.sections.append(("kept", str(folder)))
     report = item.config.stash.get(_REPORT, None)
     if report is not None and (call.when == "call" or outcome.failed or outcome.skipped):
-        title = re.sub(r"^test_|\[.*$", "", item.name).replace("_", " ")
+        title = re.sub(r"^test_|\[.*$", "", item.name).replace("_", " ").replace(" tls ", " TLS ")
         result = Result(title[0].upper() + title[1:], outcome.outcome, call.duration)
         result.figures = item.stash.get(_FIGURES, [])
         report.add(result)

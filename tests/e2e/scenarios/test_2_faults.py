@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from e2e.faults import kill_mariadbd, lose_volumes
+from e2e.faults import delete_all, kill_mariadbd, lose_volumes
 from e2e.release import Release
 from e2e.report import Measure, save
 from e2e.trial import trial
@@ -19,13 +19,11 @@ _OUTAGE = 60
 def test_all_pods_deleted_at_once_are_a_cluster_again(db: Release, measured: Measure) -> None:
     with trial(db) as running:
         begin = time.monotonic()
-        old = {pod.uid for pod in db.all_pods()}
-        db.kubectl("delete", "pods", "--all", "--wait=false")
-        wait_until(lambda: not old & {pod.uid for pod in db.all_pods()}, 120, "the old pods are gone", interval=0.3)
+        delete_all(db)
         gone = time.monotonic()
         running.wait_writes()
         measured("no write acknowledged for", running.outage(begin), goal=_OUTAGE)
-        measured("of it the old pods' end", gone - begin)
+        measured("until the last of the old pods was gone", gone - begin)
         db.wait_ready()
         measured("until all are ready", time.monotonic() - begin)
         running.settle()

@@ -50,7 +50,7 @@ def members(release: Release) -> list[str]:
     return [release.member_name(ordinal) for ordinal in range(release.members)]
 
 
-def test_when_two_members_of_etcd_lose_their_volumes_all_wait_for_a_persons_word(
+def test_when_two_members_of_etcd_lose_their_volumes_the_third_is_to_be_given_up_by_hand(
     db: Release, measured: Measure
 ) -> None:
     survivor, *lost = members(db)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from e2e.clients import make_account
+from e2e.faults import delete_all
 from e2e.kube.cluster import Cluster
 from e2e.kube.machine import run
 from e2e.release import CHART, Release
@@ -78,8 +79,7 @@ def test_with_tls_everywhere_it_serves_and_recovers(make: MakeRelease, tmp_path:
     assert all(row[1] for row in release.sql(release.pod_name(0), "SHOW STATUS LIKE 'Ssl_server_not_after'"))
     with trial(release) as running:
         begin = time.monotonic()
-        for pod in release.all_pods():
-            release.delete_pod(pod.name)
+        delete_all(release)
         running.wait_writes()
         measured("all pods deleted: no write acknowledged for", running.outage(begin), goal=60)
         running.settle()

@@ -68,12 +68,10 @@ def test_when_all_nodes_end_while_etcd_is_away_they_wait_for_it_and_go_on(db: Re
         measured("no write acknowledged for", running.outage(begin))
 
 
-def test_when_all_nodes_lose_their_volumes_nothing_begins_without_a_persons_word(
-    db: Release, measured: Measure
-) -> None:
+def test_when_all_nodes_lose_their_volumes_nothing_begins_without_an_order(db: Release, measured: Measure) -> None:
     before = elections(db)
     lose_volumes(db, *(db.pod_name(ordinal) for ordinal in range(db.replicas)))
-    wait_until(lambda: waiting(db, "data_loss_guard"), 120, "all nodes wait for a word", interval=_LOOK)
+    wait_until(lambda: waiting(db, "data_loss_guard"), 120, "all nodes wait for an order", interval=_LOOK)
     wait_until(lambda: told(db, "the cluster had data"), 60, "an event tells it", interval=_LOOK)
     said = db.galeractl("explain")
     save("galeractl-explain-after-all-volumes-were-lost.txt", said)

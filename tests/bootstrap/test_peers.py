@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -30,7 +33,7 @@ PEER = Peer(
 
 
 @contextmanager
-def sidecar(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
+def sidecar(answer: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLContext | None = None) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self)
@@ -39,10 +42,12 @@ def sidecar(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
@@ -104,3 +109,34 @@ def test_one_that_hangs_or_refuses_or_talks_nonsense_costs_the_others_nothing() 
 def test_an_answer_under_another_status_or_elsewhere_is_none() -> None:
     with sidecar(say(render(PEER), 503)) as broken, sidecar(say(b"", 302, Location="/elsewhere")) as moved:
         assert probe(galera_1=broken, galera_2=moved) == ()
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
+
+
+def signed_by_a_plain_ca(folder: Path) -> ssl.SSLContext:
+    """Return a server's side of TLS whose CA, ``ca.crt``, has no key usage, as many private ones."""
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=galera")
+    (folder / "ca.cnf").write_text("[req]\ndistinguished_name=n\n[n]\n[e]\nbasicConstraints=CA:TRUE\n")
+    (folder / "ext").write_text("subjectAltName = IP:127.0.0.1\n")
+    plain = ("-config", "ca.cnf", "-extensions", "e")
+    openssl(folder, *new, "-x509", *plain, "-days", "2", "-keyout", "ca.key", "-out", "ca.crt")
+    openssl(folder, *new, "-keyout", "tls.key", "-out", "tls.csr")
+    ca = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext")
+    openssl(folder, "x509", "-req", "-in", "tls.csr", *ca, "-out", "tls.crt")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return context
+
+
+def test_over_tls_any_private_ca_is_taken_and_no_other(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        folder.mkdir()
+    tls = signed_by_a_plain_ca(ours)
+    signed_by_a_plain_ca(theirs)
+    with sidecar(say(render(PEER)), tls) as url:
+        for folder, heard in ((ours, (PEER,)), (theirs, ())):
+            settings = BootstrapSettings(peers=(("galera-1", url),), tls_ca=folder / "ca.crt")
+            assert Peers(settings, "galera-0").probe(3.0) == heard

@@ -12,6 +12,7 @@ import requests
 from galera_exporter.bootstrap.records import epoch_fields, read_epoch
 from galera_exporter.bootstrap.state import Epoch, Peer
 from galera_exporter.bounded import BoundedCall
+from galera_exporter.registry.transport import TimedAdapter
 from galera_exporter.settings import BootstrapSettings
 
 PATH: Final = "/-/galera"
@@ -81,6 +82,7 @@ def _answer(call: BoundedCall[Peer | None], timeout: float) -> Peer | None:
 def _ask(node: str, url: str, verify: str | bool) -> Peer | None:  # noqa: FBT001 - as requests has it
     with requests.Session() as session:
         session.trust_env = False
+        session.mount("https://", TimedAdapter())  # takes the same private CAs as the clients of etcd
         with session.get(url, timeout=_TIMEOUT, verify=verify, stream=True, allow_redirects=False) as answer:
             body = answer.raw.read(_LONGEST, decode_content=False)
             return parse(node, body) if answer.status_code == requests.codes.ok else None

@@ -17,7 +17,7 @@ from galera_exporter.settings import BootstrapSettings
 
 PATH: Final = "/-/galera"
 _TIMEOUT: Final = 2.0
-"""Seconds for a connect, and between two reads."""
+"""Seconds for a connect, and between two reads; over TLS for headers and body together."""
 _MAX_AGE: Final = 1.0
 _LONGEST: Final = 64 * 1024
 

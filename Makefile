@@ -7,10 +7,10 @@ PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test e2e lint tools unit sim bench lock docs alerts dashboards preview chart image clean
+.PHONY: help setup demo test e2e lint tools unit sim bench lock docs alerts dashboards preview chart image release-check sbom audit clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  E2E_CLUSTER=existing make e2e takes the cluster of KUBECONFIG instead; the images must be on its nodes."
 	@echo "  DEMO=tour make demo plays a story of faults and ends; make demo alone runs until Ctrl-C."
 	@echo "  PREVIEW=docs make preview refreshes docs/pictures; PREVIEW=http://HOST:PORT draws from a Prometheus that runs."
@@ -28,14 +28,16 @@ e2e: ## the chart on a real Kubernetes of three nodes, made on this machine (as 
 	@.ci/setup $(if $(filter existing,$(E2E_CLUSTER)),,e2e)
 	@PYTHONPATH=tests $(PYTHON) -m e2e $(E2E)
 
-lint: setup ## ruff, mypy, import-linter, shellcheck
+lint: setup ## ruff, mypy, import-linter, shellcheck, actionlint
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
-	shellcheck .ci/setup .ci/run .ci/tools .ci/npm charts/galera/files/*.sh
+	shellcheck .ci/setup .ci/run .ci/tools .ci/npm .ci/kind charts/galera/files/*.sh
+	@.ci/tools actionlint
+	build/tools/actionlint .github/workflows/*.yml
 
-tools: ## build what Debian does not have, from Go modules (a current promtool, helm)
+tools: ## build what Debian does not have, from Go modules (a current promtool, helm, actionlint)
 	@.ci/tools
 
 unit: setup ## only the tests that start no server
@@ -47,9 +49,10 @@ sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench
 
-docs: setup ## write docs/metrics.md and docs/configuration.md from the code, the chart's README from its values
+docs: setup ## write docs/metrics.md, docs/configuration.md, docs/licences.md, and the chart's README from its values
 	$(PYTHON) docs/reference.py
 	$(PYTHON) docs/chart.py
+	@PYTHONPATH=tests $(PYTHON) -m shipping licences
 
 alerts: setup ## write alerts/prometheus/ and the chart's copy from alerts/*.yaml
 	$(PYTHON) alerts/render.py --output alerts/prometheus/galera.rules.yaml
@@ -78,6 +81,17 @@ image: ## build the container image with docker, podman or buildah
 	@tool=$$(command -v docker || command -v podman || command -v buildah) || { echo "image: install docker, podman or buildah" >&2; exit 2; }; \
 	"$$tool" build --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/galera_exporter/__init__.py)" \
 	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t $(IMAGE) .
+
+release-check: setup ## versions agree, wheel and chart build, the wheel installs; TAG=v0.2.0: as for this tag
+	@.ci/tools helm
+	@PYTHONPATH=tests TAG=$(TAG) $(PYTHON) -m shipping check
+
+sbom: setup ## write build/release/galera-exporter.cdx.json: what the image's Python has in it
+	@PYTHONPATH=tests $(PYTHON) -m shipping sbom
+
+audit: setup ## ask PyPI's database for known vulnerabilities of what is in the locks
+	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements-image.lock
+	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements-dev.lock
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml

@@ -13,6 +13,7 @@ from galera_exporter.etcdmember.decision import Cluster, Peer
 from galera_exporter.etcdmember.settings import MemberSettings
 from galera_exporter.etcdmember.state import Report, read_report
 from galera_exporter.registry.administration import Administration
+from galera_exporter.registry.keyvalue import integer
 from galera_exporter.registry.members import EtcdMember
 from galera_exporter.registry.transport import BoundedSession, reason_in_words
 from galera_exporter.settings import EtcdSettings
@@ -100,7 +101,7 @@ def _read(answer: requests.Response, doubt: str) -> Cluster | None:
         found: Any = json.loads(answer.content)
         members = tuple(
             EtcdMember(
-                id=int(member["id"]),
+                id=integer(member["id"]),
                 name=str(member.get("name", "")),
                 peer_urls=tuple(str(url) for url in member["peerURLs"]),
                 client_urls=tuple(str(url) for url in member.get("clientURLs") or ()),

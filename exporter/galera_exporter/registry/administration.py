@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.registry.gateway import Gateway
-from galera_exporter.registry.keyvalue import prefix_end, span
+from galera_exporter.registry.keyvalue import integer, prefix_end, span
 from galera_exporter.settings import EtcdSettings, Secret
 
 _ANY_KEY: Final = b"/"
@@ -55,7 +55,7 @@ class Administration:
         return self._gateway.call(
             "/kv/range",
             {**span(_ANY_KEY, None), "count_only": True},
-            lambda answer: int(answer["header"]["cluster_id"]),
+            lambda answer: integer(answer["header"]["cluster_id"]),
         )
 
     def add_learner(self, peer_url: str) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class Administration:
         return self._gateway.call(
             "/cluster/member/add",
             {"peerURLs": [peer_url], "isLearner": True},
-            lambda answer: (int(answer["header"]["cluster_id"]), int(answer["member"]["ID"])),
+            lambda answer: (integer(answer["header"]["cluster_id"]), integer(answer["member"]["ID"])),
             once=True,
         )
 

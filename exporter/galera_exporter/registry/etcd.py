@@ -19,6 +19,7 @@ from galera_exporter.registry.keyvalue import (
     Operation,
     Range,
     Txn,
+    integer,
     parse_pairs,
     parse_responses,
     prefix_end,
@@ -91,7 +92,7 @@ class Etcd:
 
     def grant(self, ttl: int) -> int:
         """Return the id of a new lease of ``ttl`` seconds. One whose answer is lost is left to expire."""
-        return self._gateway.call("/lease/grant", {"TTL": str(ttl), "ID": "0"}, lambda answer: int(answer["ID"]))
+        return self._gateway.call("/lease/grant", {"TTL": str(ttl), "ID": "0"}, lambda answer: integer(answer["ID"]))
 
     def keepalive(self, lease: int) -> int:
         """Start the time of the lease anew; return its TTL in seconds.
@@ -99,7 +100,7 @@ class Etcd:
         Raises:
             RegistryError: LEASE_EXPIRED where it is gone: etcd then answers without a TTL.
         """
-        ttl = self._gateway.call("/lease/keepalive", {"ID": str(lease)}, lambda answer: int(answer.get("TTL", 0)))
+        ttl = self._gateway.call("/lease/keepalive", {"ID": str(lease)}, lambda answer: integer(answer.get("TTL", 0)))
         if ttl <= 0:
             raise _expired(lease)
         return ttl
@@ -121,7 +122,7 @@ class Etcd:
         granted, remaining = self._gateway.call(
             "/lease/timetolive",
             {"ID": str(lease)},
-            lambda answer: (int(answer.get("grantedTTL", 0)), int(answer.get("TTL", 0))),
+            lambda answer: (integer(answer.get("grantedTTL", 0)), integer(answer.get("TTL", 0))),
         )
         if remaining < 0:
             raise _expired(lease)

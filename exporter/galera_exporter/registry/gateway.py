@@ -12,6 +12,7 @@ from etcd3gw.exceptions import Etcd3Exception
 from requests import RequestException
 
 from galera_exporter.errors import RegistryError, RegistryReason
+from galera_exporter.registry.keyvalue import integer
 from galera_exporter.registry.login import Login
 from galera_exporter.registry.refusal import ELSEWHERE, Refusal, bad_answer, explain
 from galera_exporter.registry.transport import BoundedSession
@@ -150,7 +151,7 @@ class Gateway:
             self._check(endpoint, path, answer)
         try:
             return parse(answer)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise EndpointError(bad_answer("its parts are not what etcd writes")) from None
 
     def _log_in(self, client: Etcd3Client, deadline: float) -> None:
@@ -204,7 +205,7 @@ class Gateway:
                 if path.startswith(_NO_REVISION)
                 else ("cluster_id", "raft_term", "revision")
             )
-            header = {name: int(answer["header"][name]) for name in names}
+            header = {name: integer(answer["header"][name]) for name in names}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise EndpointError(bad_answer("it has no etcd header")) from None
         answer["header"] |= header

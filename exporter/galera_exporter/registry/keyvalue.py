@@ -108,6 +108,20 @@ def span(key: bytes, end: bytes | None) -> dict[str, str]:
     return fields
 
 
+def integer(found: Any) -> int:
+    """Return a 64-bit integer of an answer; raises ValueError or TypeError where it is none.
+
+    ``int`` alone takes more: of Infinity, which JSON has not and Python reads, it makes an OverflowError, and what has
+    four thousand digits becomes one later, as a float.
+    """
+    if isinstance(found, bool) or not isinstance(found, int | str):
+        raise TypeError(f"{type(found).__name__} is no number of etcd")
+    value = int(found)
+    if not -(1 << 63) <= value < 1 << 64:
+        raise ValueError("more than 64 bits")
+    return value
+
+
 def parse_pairs(answer: Mapping[str, Any]) -> tuple[Pair, ...]:
     """Read the ``kvs`` of an answer.
 
@@ -117,10 +131,10 @@ def parse_pairs(answer: Mapping[str, Any]) -> tuple[Pair, ...]:
         Pair(
             key=b64decode(kv["key"], validate=True),
             value=b64decode(kv.get("value", ""), validate=True),
-            create_revision=int(kv["create_revision"]),
-            mod_revision=int(kv["mod_revision"]),
-            version=int(kv["version"]),
-            lease=int(kv.get("lease", 0)),
+            create_revision=integer(kv["create_revision"]),
+            mod_revision=integer(kv["mod_revision"]),
+            version=integer(kv["version"]),
+            lease=integer(kv.get("lease", 0)),
         )
         for kv in answer.get("kvs", ())
     )
@@ -131,7 +145,7 @@ def parse_responses(answer: Mapping[str, Any]) -> tuple[Response, ...]:
     return tuple(
         Response(
             pairs=parse_pairs(response.get("response_range") or {}),
-            deleted=int((response.get("response_delete_range") or {}).get("deleted", 0)),
+            deleted=integer((response.get("response_delete_range") or {}).get("deleted", 0)),
         )
         for response in answer.get("responses", ())
     )

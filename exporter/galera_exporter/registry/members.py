@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from galera_exporter.errors import RegistryReason
+from galera_exporter.registry.keyvalue import integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def parse_members(answer: Mapping[str, Any]) -> tuple[EtcdMember, ...]:
     """
     return tuple(
         EtcdMember(
-            id=int(member["ID"]),
+            id=integer(member["ID"]),
             name=str(member.get("name", "")),
             peer_urls=tuple(str(url) for url in member.get("peerURLs", ())),
             client_urls=tuple(str(url) for url in member.get("clientURLs", ())),
@@ -71,7 +72,7 @@ def parse_members(answer: Mapping[str, Any]) -> tuple[EtcdMember, ...]:
 
 def parse_alarms(answer: Mapping[str, Any]) -> tuple[Alarm, ...]:
     """Read the answer of maintenance/alarm; raises as ``parse_members`` does."""
-    return tuple(Alarm(int(alarm["memberID"]), str(alarm["alarm"])) for alarm in answer.get("alarms", ()))
+    return tuple(Alarm(integer(alarm["memberID"]), str(alarm["alarm"])) for alarm in answer.get("alarms", ()))
 
 
 def parse_status(endpoint: str, answer: Mapping[str, Any], latency: float) -> EndpointStatus:
@@ -80,11 +81,11 @@ def parse_status(endpoint: str, answer: Mapping[str, Any], latency: float) -> En
         endpoint,
         reachable=True,
         version=str(answer["version"]),
-        member_id=int(answer["header"]["member_id"]),
-        leader_id=int(answer.get("leader", 0)),
-        raft_term=int(answer["raftTerm"]),
-        raft_index=int(answer["raftIndex"]),
-        db_size=int(answer["dbSize"]),
+        member_id=integer(answer["header"]["member_id"]),
+        leader_id=integer(answer.get("leader", 0)),
+        raft_term=integer(answer["raftTerm"]),
+        raft_index=integer(answer["raftIndex"]),
+        db_size=integer(answer["dbSize"]),
         errors=tuple(str(error) for error in answer.get("errors", ())),
         latency=latency,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from galera_exporter.etcdmember import neighbours
@@ -275,6 +275,8 @@ def test_members_are_read_from_the_peer_port() -> None:
 @given(
     st.binary(max_size=100) | JSON.map(lambda found: json.dumps(found).encode()), st.sampled_from((None, "", "x", "2a"))
 )
+@example(b'[{"id":Infinity,"peerURLs":[]}]', "2a")
+@example(b'[{"id":1e999,"peerURLs":[]}]', "2a")
 def test_an_answer_of_something_else_is_no_cluster(content: bytes, cluster: str | None) -> None:
     found = neighbours._read(answer(content, cluster), "")
     assert found is None or (cluster == "2a" and found.members == ())

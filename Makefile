@@ -7,7 +7,7 @@ PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test e2e lint tools unit sim bench lock docs alerts dashboards preview chart image release-check sbom audit clean
+.PHONY: help setup demo test e2e lint tools unit sim bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
 
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench
+
+soak: setup ## two hours of scrapes and troubles: does anything grow? MINUTES=n; into build/soak
+	@PYTHONPATH=tests $(PYTHON) -m soak $(if $(MINUTES),--minutes $(MINUTES))
 
 docs: setup ## write docs/metrics.md, docs/configuration.md, docs/licences.md, and the chart's README from its values
 	$(PYTHON) docs/reference.py

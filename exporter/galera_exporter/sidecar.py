@@ -1,6 +1,6 @@
 """The sidecar process: wires the rooms together, and ends them in order.
 
-The only place with signals. Whatever fails in a room is that room's to bear: the process
+Whatever fails in a room is that room's to bear: the process
 ends on SIGTERM or SIGINT, and when it cannot listen.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import signal
-import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from galera_exporter import __version__
-from galera_exporter import log as logs
+from galera_exporter import __version__, lifetime
 from galera_exporter.bootstrap.coordinator import Coordinator
 from galera_exporter.bootstrap.peers import PATH as PEER_PATH
 from galera_exporter.bootstrap.peers import render as render_peer
@@ -32,6 +29,7 @@ from galera_exporter.registry.heartbeat import Heartbeat
 from galera_exporter.registry.lease import Lease
 from galera_exporter.serving import why_not
 from galera_exporter.settings import Config
+from galera_exporter.web.common import PROBE, exposition, reload
 from galera_exporter.web.message import Request, Response
 from galera_exporter.web.pages import Glance, render_status
 from galera_exporter.web.routing import Route
@@ -99,11 +97,9 @@ class Sidecar:
 
     def _metrics_page(self) -> MetricsPage:
         reading = None if self._coordinator is None else self._coordinator.reading
-        return MetricsPage(self._node, self._heartbeat, self._reload_ok, bootstrap=reading)
+        return MetricsPage(self._node, self._heartbeat, lambda: self.server.reload_ok, bootstrap=reading)
 
     def _routes(self) -> Mapping[str, Route]:
-        ok = Response.text(HTTPStatus.OK, "ok")
-        probe = Route(lambda _: ok, public=True)
         coordinator = self._coordinator
         told = (
             {}
@@ -113,10 +109,10 @@ class Sidecar:
         return told | {
             "/": Route(self._status),
             self._config.web.telemetry_path: Route(self._metrics, ahead=self._node.prefetch),
-            "/-/healthy": probe,
-            "/-/ready": probe,
+            "/-/healthy": PROBE,
+            "/-/ready": PROBE,
             "/-/serving": Route(self._serving, public=True),
-            "/-/reload": Route(self._reload, methods=("POST", "PUT")),
+            "/-/reload": Route(lambda request: reload(self.server, request), methods=("POST", "PUT")),
         }
 
     def _serving(self, request: Request) -> Response:
@@ -134,7 +130,7 @@ class Sidecar:
 
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""), request.timeout)
-        return Response(HTTPStatus.OK, {"Content-Type": content_type}, body)
+        return exposition(body, content_type)
 
     def _status(self, request: Request) -> Response:
         config = self._config
@@ -155,17 +151,9 @@ class Sidecar:
             datadir=facts,
             bootstrap=None if self._coordinator is None else self._coordinator.reading(),
             telemetry_path=config.web.telemetry_path,
-            reload_ok=self._reload_ok(),
+            reload_ok=self.server.reload_ok,
         )
         return Response.html(render_status(glance))
-
-    def _reload(self, _: Request) -> Response:
-        if self.server.reload():
-            return Response.text(HTTPStatus.OK, "reloaded")
-        return Response.text(HTTPStatus.INTERNAL_SERVER_ERROR, "not reloaded: the log says why; the old one holds")
-
-    def _reload_ok(self) -> bool | None:
-        return None if self._config.web.config_file is None else self.server.reload_status.success
 
 
 def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts] | None:
@@ -181,19 +169,11 @@ def run(config: Config) -> int:
     Raises:
         ConfigError: an address to listen on cannot be had, or the web config file has faults.
     """
-    logs.configure(config.log_level, config.log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = lifetime.begin(config.log_level, config.log_format)
     log.info("galera-exporter %s for node %s of cluster %s", __version__, config.node, config.etcd.cluster)
     sidecar = Sidecar(config)
     sidecar.start()
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=sidecar.server.reload, name="reload").start())
-    for host, port in sidecar.server.addresses:
-        log.info("listening on %s", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    # What start-up made lives as long as the process: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
+    lifetime.serving(sidecar.server, log)
     # A scrape makes some thousand short-lived tuples and no cycles: by default it would pay for several collections.
     gc.set_threshold(20_000, 10, 10)
     stop.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import requests
@@ -12,12 +13,12 @@ import requests
 from galera_exporter.bootstrap.records import epoch_fields, read_epoch
 from galera_exporter.bootstrap.state import Epoch, Peer
 from galera_exporter.bounded import BoundedCall
-from galera_exporter.registry.transport import TimedAdapter
+from galera_exporter.registry.transport import BoundedSession
 from galera_exporter.settings import BootstrapSettings
 
 PATH: Final = "/-/galera"
 _TIMEOUT: Final = 2.0
-"""Seconds for a connect, and between two reads; over TLS for headers and body together."""
+"""Seconds for one exchange."""
 _MAX_AGE: Final = 1.0
 _LONGEST: Final = 64 * 1024
 
@@ -27,9 +28,8 @@ class Peers:
 
     def __init__(self, settings: BootstrapSettings, node: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        verify = str(settings.tls_ca) if settings.tls_ca else True
         self._calls = {
-            name: BoundedCall(lambda name=name, url=url: _ask(name, url + PATH, verify), clock=clock)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+            name: BoundedCall(lambda name=name, url=url: _ask(name, url + PATH, settings.tls_ca), clock=clock)  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
             for name, url in settings.peers
             if name != node
         }
@@ -79,10 +79,7 @@ def _answer(call: BoundedCall[Peer | None], timeout: float) -> Peer | None:
         return None  # who does not answer says nothing: that is what the caller wants to know
 
 
-def _ask(node: str, url: str, verify: str | bool) -> Peer | None:  # noqa: FBT001 - as requests has it
-    with requests.Session() as session:
-        session.trust_env = False
-        session.mount("https://", TimedAdapter())  # takes the same private CAs as the clients of etcd
-        with session.get(url, timeout=_TIMEOUT, verify=verify, stream=True, allow_redirects=False) as answer:
-            body = answer.raw.read(_LONGEST, decode_content=False)
-            return parse(node, body) if answer.status_code == requests.codes.ok else None
+def _ask(node: str, url: str, tls_ca: Path | None) -> Peer | None:
+    with BoundedSession(verify=tls_ca, most=_LONGEST) as session:
+        answer = session.get(url, timeout=_TIMEOUT)
+        return parse(node, answer.content) if answer.status_code == requests.codes.ok else None

@@ -34,7 +34,7 @@ class Neighbour:
         self._state = settings.state_url(name) + STATE_PATH
         self._members = settings.peer_url(name) + _MEMBERS_PATH
         self._version = f"{settings.client_url(name)}/version"
-        self._session = BoundedSession(access)
+        self._session = BoundedSession.of_etcd(access)
         self._etcd = Administration(access)
 
     def look(self) -> Peer:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import signal
-import threading
 from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
 
-from galera_exporter import __version__
-from galera_exporter import log as logs
+from galera_exporter import __version__, lifetime
 from galera_exporter.etcdmember.accounts import Accounts
 from galera_exporter.etcdmember.configfile import ConfigFile
 from galera_exporter.etcdmember.member import Member
@@ -20,7 +15,7 @@ from galera_exporter.etcdmember.settings import MemberSettings
 from galera_exporter.etcdmember.volume import VolumeStore
 from galera_exporter.registry.administration import Administration
 from galera_exporter.settings import EtcdSettings, WebSettings
-from galera_exporter.web.message import Response
+from galera_exporter.web.common import PROBE
 from galera_exporter.web.protection import certificate
 from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Server
@@ -69,23 +64,18 @@ def run(settings: MemberSettings) -> int:
     Raises:
         ConfigError: the address to listen on cannot be had, or the certificate is none.
     """
-    logs.configure(settings.log_level, settings.log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = lifetime.begin(settings.log_level, settings.log_format)
     log.info("galera-exporter %s etcd-member for %s of %s", __version__, settings.name, ", ".join(settings.hosts))
     member = _member(settings)
-    ok = Response.text(HTTPStatus.OK, "ok")
     routes = {
         START_PATH: Route(member.start_page),
         STATE_PATH: Route(member.state_page),
-        "/-/healthy": Route(lambda _: ok),
+        "/-/healthy": PROBE,
     }
     protection = certificate(settings.tls.cert, settings.tls.key) if settings.tls else None
     server = Server(WebSettings(listen=(settings.listen,)), routes, protection=protection)
     server.start()
-    gc.collect()
-    gc.freeze()
+    lifetime.serving(server, log)
     try:
         pause = 0.0
         while not stop.wait(pause):

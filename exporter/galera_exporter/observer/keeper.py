@@ -13,6 +13,7 @@ from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.errors import KubernetesError, KubernetesReason
 from galera_exporter.observer.choice import BLIND, Step, choose, step
 from galera_exporter.observer.kube import Kubernetes
+from galera_exporter.observer.loop import Loop
 from galera_exporter.observer.notices import Narrator, Notice, waits
 from galera_exporter.observer.pods import LABEL, PRIMARY, Pod, Workload
 from galera_exporter.observer.recorder import Recorder
@@ -67,8 +68,7 @@ class Keeper:
         self._registry = registry
         self._recorder = recorder
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._loop = Loop("keeper", self.turn, TICK, clock=clock)
         self._narrator = Narrator()
         self._workload_at = float("-inf")
         self._heard_at = clock()
@@ -93,13 +93,11 @@ class Keeper:
 
     def start(self) -> None:
         """Start the loop. Returns at once."""
-        self._thread.start()
+        self._loop.start()
 
     def close(self) -> None:
         """End the loop, at the latest after two requests. The label stays where it is."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(10.0)
+        self._loop.close(10.0)
         self._kubernetes.close()
 
     def reading(self) -> Reading:
@@ -236,16 +234,3 @@ class Keeper:
         if self._said.get(topic) != text:
             self._said[topic] = text
             log.log(level, "%s", text)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            began = self._clock()
-            try:
-                self.turn()
-            except Exception as error:
-                # The loop outlives every fault of a part that it calls.
-                text = f"{type(error).__name__}: {error}"
-                if self._said.get("loop") != text:
-                    self._said["loop"] = text
-                    log.exception("a turn failed; the observer goes on")
-            self._stop.wait(max(0.0, began + TICK - self._clock()))

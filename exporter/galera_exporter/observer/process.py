@@ -1,19 +1,15 @@
-"""The observer process: wires its rooms together, and ends them in order. Like the sidecar, it takes signals."""
+"""The observer process: wires its rooms together, and ends them in order."""
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
-import signal
 import socket
-import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from galera_exporter import __version__
-from galera_exporter import log as logs
+from galera_exporter import __version__, lifetime
 from galera_exporter.observer.keeper import Keeper
 from galera_exporter.observer.kube import Kubernetes
 from galera_exporter.observer.metrics import ObserverPage
@@ -22,6 +18,7 @@ from galera_exporter.observer.recorder import Recorder
 from galera_exporter.observer.registry import RegistryReader
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.settings import Config
+from galera_exporter.web.common import PROBE, exposition, reload
 from galera_exporter.web.message import Request, Response
 from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Server
@@ -43,7 +40,7 @@ class Observer:
         recorder = Recorder(kubernetes, config.etcd.namespace, socket.gethostname())
         self._keeper = Keeper(kubernetes, self._registry, recorder)
         self.server = Server(config.web, self._routes())
-        self._page = ObserverPage(self._keeper.reading, self._reload_ok, config.labels)
+        self._page = ObserverPage(self._keeper.reading, lambda: self.server.reload_ok, config.labels)
 
     def start(self) -> None:
         """Start every room.
@@ -65,13 +62,12 @@ class Observer:
         self._closing.close()
 
     def _routes(self) -> Mapping[str, Route]:
-        ok = Response.text(HTTPStatus.OK, "ok")
         return {
             "/": Route(self._status),
             self._config.web.telemetry_path: Route(self._metrics),
-            "/-/healthy": Route(lambda _: ok, public=True),
+            "/-/healthy": PROBE,
             "/-/ready": Route(self._ready, public=True),
-            "/-/reload": Route(self._reload, methods=("POST", "PUT")),
+            "/-/reload": Route(lambda request: reload(self.server, request), methods=("POST", "PUT")),
         }
 
     def _ready(self, _: Request) -> Response:
@@ -81,7 +77,7 @@ class Observer:
 
     def _metrics(self, request: Request) -> Response:
         body, content_type = self._page.render(request.headers.get("accept", ""))
-        return Response(HTTPStatus.OK, {"Content-Type": content_type}, body)
+        return exposition(body, content_type)
 
     def _status(self, _: Request) -> Response:
         config = self._config
@@ -94,14 +90,6 @@ class Observer:
         )
         return Response.html(page)
 
-    def _reload(self, _: Request) -> Response:
-        if self.server.reload():
-            return Response.text(HTTPStatus.OK, "reloaded")
-        return Response.text(HTTPStatus.INTERNAL_SERVER_ERROR, "not reloaded: the log says why; the old one holds")
-
-    def _reload_ok(self) -> bool | None:
-        return None if self._config.web.config_file is None else self.server.reload_status.success
-
 
 def observe(config: Config) -> int:
     """Run the observer until SIGTERM or SIGINT; SIGHUP reloads the web config. Return the exit status.
@@ -109,18 +97,11 @@ def observe(config: Config) -> int:
     Raises:
         ConfigError: no way to the Kubernetes API is known, an address cannot be had, the web config file has faults.
     """
-    logs.configure(config.log_level, config.log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = lifetime.begin(config.log_level, config.log_format)
     log.info("galera-exporter %s, observer of %s/%s", __version__, config.etcd.namespace, config.observer.statefulset)
     observer = Observer(config)
     observer.start()
-    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=observer.server.reload, name="reload").start())
-    for host, port in observer.server.addresses:
-        log.info("listening on %s", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-    gc.collect()
-    gc.freeze()  # what start-up made lives as long as the process
+    lifetime.serving(observer.server, log)
     stop.wait()
     log.info("ending")
     observer.close()

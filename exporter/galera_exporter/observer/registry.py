@@ -13,6 +13,7 @@ from galera_exporter.bootstrap.state import Snapshot
 from galera_exporter.bootstrap.store import snapshot_of
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import ClusterView
+from galera_exporter.observer.loop import Loop
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.view import Tracker
 
@@ -41,8 +42,7 @@ class RegistryReader:
         self._etcd = etcd
         self._prefix = prefix
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
+        self._loop = Loop("registry", self.read, TICK, clock=clock)
         self._tracker = Tracker(prefix)
         self._lock = threading.Lock()  # guards what follows: the loop writes, others read
         self._snapshot: Snapshot | None = None
@@ -53,13 +53,11 @@ class RegistryReader:
 
     def start(self) -> None:
         """Start reading. Returns at once."""
-        self._thread.start()
+        self._loop.start()
 
     def close(self) -> None:
         """End the thread, at the latest after one call to etcd."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(2 * self._etcd.budget)
+        self._loop.close(2 * self._etcd.budget)
         self._etcd.close()
 
     def sight(self) -> Sight | None:
@@ -103,15 +101,3 @@ class RegistryReader:
         if fault != self._fault:
             self._fault = fault
             log.log(logging.INFO if fault is None else logging.WARNING, "%s", text)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            began = self._clock()
-            try:
-                self.read()
-            except Exception as error:
-                # The loop outlives every fault of a part that it calls.
-                if type(error).__name__ != self._fault:
-                    self._fault = type(error).__name__
-                    log.exception("reading the registry failed; it goes on")
-            self._stop.wait(max(0.0, began + TICK - self._clock()))

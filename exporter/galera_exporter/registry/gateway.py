@@ -67,7 +67,7 @@ class Gateway:
         self._clock = clock
         self._user = settings.user
         self._login = Login(settings, clock)
-        self._session = BoundedSession(settings)
+        self._session = BoundedSession.of_etcd(settings)
         self._clients = {endpoint: _client(endpoint, self._session) for endpoint in settings.endpoints}
         self._order = list(settings.endpoints)
         """Who answered last comes first, who failed last comes last."""

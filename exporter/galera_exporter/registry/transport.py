@@ -1,4 +1,4 @@
-"""HTTP to etcd with one time limit for the whole exchange, and one size limit for the answer.
+"""HTTP with one time limit for the whole exchange, and one size limit for the answer.
 
 ``requests`` limits each read of the socket, not the exchange: a server that sends one byte
 a second holds its caller for hours. Here the limit of a request covers connect, TLS
@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any, Final
 
 import requests
@@ -34,7 +35,7 @@ CHUNK: Final = 64 * 1024
 
 
 class AnswerTooLargeError(requests.RequestException):
-    """The answer is larger than MAX_ANSWER; the rest was not read."""
+    """The answer is larger than the session takes; the rest was not read."""
 
 
 class _TimedReader(io.RawIOBase):
@@ -107,43 +108,57 @@ class TimedAdapter(HTTPAdapter):
 
 
 class BoundedSession(requests.Session):
-    """A ``requests.Session`` for etcd endpoints; ``timeout`` of a request is the limit of all of it, in seconds."""
+    """A ``requests.Session`` with limits; ``timeout`` of a request is that of all of it, in seconds.
 
-    def __init__(self, settings: EtcdSettings) -> None:
+    ``verify`` is a file of CAs, or None for the system's; ``cert`` the client's certificate and key. ``most``: bytes
+    of an answer.
+    """
+
+    def __init__(
+        self, *, verify: Path | None = None, cert: tuple[Path, Path | None] | None = None, most: int = MAX_ANSWER
+    ) -> None:
         super().__init__()
+        self._most = most
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.clear()
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         self.mount("http://", TimedAdapter(pool_connections=8, pool_maxsize=2))
         self.mount("https://", TimedAdapter(pool_connections=8, pool_maxsize=2))
-        if settings.tls_ca is not None:
-            self.verify = str(settings.tls_ca)
-        if settings.tls_cert is not None:
-            self.cert = (str(settings.tls_cert), str(settings.tls_key)) if settings.tls_key else str(settings.tls_cert)
+        if verify is not None:
+            self.verify = str(verify)
+        if cert is not None:
+            certificate, key = cert
+            self.cert = (str(certificate), str(key)) if key else str(certificate)
+
+    @classmethod
+    def of_etcd(cls, settings: EtcdSettings) -> BoundedSession:
+        """Return one for the endpoints of these settings."""
+        cert = None if settings.tls_cert is None else (settings.tls_cert, settings.tls_key)
+        return cls(verify=settings.tls_ca, cert=cert)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, and read the whole answer within the limits.
 
         Raises:
-            AnswerTooLargeError: the answer is larger than MAX_ANSWER.
+            AnswerTooLargeError: the answer is larger than the session takes.
             requests.RequestException: as the session does, a limit passed in the body included.
         """
         limit: float = kwargs["timeout"]
         kwargs |= {"timeout": urllib3.Timeout(total=limit), "stream": True, "allow_redirects": False}
         response = super().send(request, **kwargs)
-        response._content = _read(response, request)  # noqa: SLF001  # the one way to hand requests a body that was read with limits
+        response._content = _read(response, request, self._most)  # noqa: SLF001  # the one way to hand requests a body that was read with limits
         response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001  # private to requests, set together with _content
         response.encoding = "utf-8"  # or requests would guess, at length, from the body
         return response
 
 
-def _read(response: requests.Response, request: requests.PreparedRequest) -> bytes:
+def _read(response: requests.Response, request: requests.PreparedRequest, most: int) -> bytes:
     body = bytearray()
     try:
         for chunk in response.raw.stream(CHUNK, decode_content=False):
             body += chunk
-            if len(body) > MAX_ANSWER:
+            if len(body) > most:
                 response.close()
                 raise AnswerTooLargeError(request=request)
     except urllib3.exceptions.ReadTimeoutError as error:

@@ -106,6 +106,11 @@ class Server:
         """How the last reading of the web configuration file went."""
         return self._protection.status
 
+    @property
+    def reload_ok(self) -> bool | None:
+        """Whether that went well; None where there is no such file."""
+        return None if self._settings.config_file is None else self._protection.status.success
+
     def reload(self) -> bool:
         """Read the web configuration file now; return whether it is good and in force."""
         return self._protection.refresh(force=True)

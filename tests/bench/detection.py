@@ -1,4 +1,4 @@
-"""How soon a kill -9 is seen: the key in etcd, the other sidecars' pages, the notification with the shipped durations."""
+"""How soon a kill -9 is seen: in etcd, on the pages of the others, and by who is notified, with the shipped rules."""
 
 from __future__ import annotations
 
@@ -78,6 +78,9 @@ class Scale:
     stories: Sequence[Story] = STORIES
 
 
+QUICK = Scale(kills=3, stories=STORIES[-1:])
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One notification: seconds from the fault until it came, and until Prometheus saw the condition."""
@@ -124,10 +127,10 @@ def _kills(trio: Trio, etcd: Etcd, count: int, say: Callable[[str], object]) -> 
     return found
 
 
-def lose(trio: Trio, pod: Pod, etcd: Etcd) -> dict[str, float]:
+def lose(trio: Trio, pod: Pod, etcd: Etcd, cluster: str = NAME) -> dict[str, float]:
     """Kill a pod; return after how many seconds each sign of it was seen."""
     ports = [each.sidecar.port for each in trio.pods if each is not pod]
-    key = live_key(EtcdSettings(cluster=NAME).prefix, pod.name).decode()
+    key = live_key(EtcdSettings(cluster=cluster).prefix, pod.name).decode()
 
     def shown(text: str) -> bool:
         return all(text in page(port, PLAIN).text() for port in ports)
@@ -160,7 +163,7 @@ def until_all(signs: Mapping[str, Callable[[], bool]], began: float, within: flo
 
 
 def configuration(url: str) -> dict[str, Any]:
-    """Return the example configuration with its routes, waits and inhibitions; each receiver is a webhook at ``url``."""
+    """Return the example configuration, its routes, waits and inhibitions; each receiver is a webhook at ``url``."""
     config: dict[str, Any] = yaml.safe_load((ALERTS / "alertmanager" / "alertmanager.yaml").read_text())
     del config["templates"], config["global"]
     config["receivers"] = [
@@ -181,9 +184,7 @@ def _notifications(folder: Path, trio: Trio, stories: Sequence[Story], say: Call
             [
                 *(Scraped(f"127.0.0.1:{each.port}", {**_LABELS, "pod": each.name}) for each in trio.sidecars),
                 *(
-                    Scraped(
-                        each.endpoint.removeprefix("http://"), {**_LABELS, "component": "etcd", "pod": each.name}
-                    )
+                    Scraped(each.endpoint.removeprefix("http://"), {**_LABELS, "component": "etcd", "pod": each.name})
                     for each in trio.etcd.members
                 ),
             ],

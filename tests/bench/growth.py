@@ -19,7 +19,7 @@ from bench.stand import SIDECAR, Site, page
 from bench.usage import resident_mib
 from galera_exporter.registry.heartbeat import LONGEST_BEAT
 from galera_exporter.settings import EtcdSettings
-from lab import EtcdCluster, Trio, wait_until
+from lab import EtcdCluster, Trio
 
 NAME = "bench"
 SIZES = (3, 5, 9, 50)
@@ -48,6 +48,9 @@ class Scale:
     """Seconds in which etcd's requests are counted."""
     beats: int = 600
     """Heartbeats of each of three nodes, for the bytes that they take."""
+
+
+QUICK = Scale(sizes=(SIZES[0], SIZES[-1]), rounds=8, idle=9, window=12, beats=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +195,12 @@ def byte_rows(rounds: Sequence[Usage]) -> list[Row]:
     """Return what heartbeats of NODES nodes add to etcd's database: at first, and in rounds after a compaction."""
     first, *later = rounds
     beat = first.in_use / first.revisions
-    day = beat * DAY / LONGEST_BEAT
+    day = beat * DAY / LONGEST_BEAT / _MIB
+    kept = NODES * day * KEPT / 24
     return [
         Row("etcd: database, of a heartbeat", beat / _KIB, "KiB"),
-        Row("etcd: database, of a node in a day, without compaction", day / _MIB, "MiB"),
-        Row(f"etcd: database of {NODES} nodes, of the {KEPT} hours that the chart keeps", NODES * day * KEPT / 24 / _MIB, "MiB"),
+        Row("etcd: database, of a node in a day, without compaction", day, "MiB"),
+        Row(f"etcd: database of {NODES} nodes, of the {KEPT} hours that the chart keeps", kept, "MiB"),
         Row(f"etcd: file, by {first.revisions:.0f} heartbeats", first.size / _MIB, "MiB"),
         *(
             Row(f"etcd: file, by {each.revisions:.0f} more after compaction {number}", each.size / _MIB, "MiB")

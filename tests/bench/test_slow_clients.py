@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from http import HTTPStatus
 from pathlib import Path
 
 from bench.client import Client
@@ -55,7 +56,7 @@ def test_the_door_opens_a_server_that_has_its_file(tmp_path: Path) -> None:
     door = lock(tmp_path)
 
     def metrics(_: Request) -> Response:
-        return Response.text(200, "galera_up 1")
+        return Response.text(HTTPStatus.OK, "galera_up 1")
 
     settings = WebSettings(listen=(("127.0.0.1", 0),), config_file=tmp_path / "web.yml")
     server = Server(settings, {"/metrics": Route(metrics)})

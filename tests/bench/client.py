@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from types import TracebackType
 from typing import Self
@@ -13,11 +14,15 @@ _CHUNK = 256 * 1024
 
 
 class Client:
-    """Scrapes ``port`` of 127.0.0.1; ``timeout`` in seconds bounds the connect and each wait for data."""
+    """Scrapes ``port`` of 127.0.0.1; ``timeout`` in seconds bounds the connect and each wait for data.
 
-    def __init__(self, port: int, timeout: float = 15) -> None:
+    With a ``context`` by TLS.
+    """
+
+    def __init__(self, port: int, timeout: float = 15, context: ssl.SSLContext | None = None) -> None:
         self._port = port
         self._timeout = timeout
+        self._context = context
         self._sock: socket.socket | None = None
 
     def scrape(self, request: bytes) -> tuple[Answer, float]:
@@ -27,7 +32,7 @@ class Client:
             OSError: refused, reset, closed early, or silent for ``timeout`` seconds.
         """
         if self._sock is None:
-            self._sock = connect(self._port, self._timeout)
+            self._sock = connect(self._port, self._timeout, self._context)
         reader = Reader()
         began = time.perf_counter()
         try:
@@ -57,11 +62,19 @@ class Client:
         self.close()
 
 
-def connect(port: int, timeout: float) -> socket.socket:
-    """Open a connection that sends without delay."""
-    sock = socket.create_connection(("127.0.0.1", port), timeout)
+def connect(
+    port: int, timeout: float, context: ssl.SSLContext | None = None, source: str = "127.0.0.1"
+) -> socket.socket:
+    """Open a connection from the address ``source`` that sends without delay; with a ``context`` shake hands too."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
+    if context is None:
+        return sock
+    try:
+        return context.wrap_socket(sock, server_hostname="localhost")
+    except OSError:
+        sock.close()
+        raise
 
 
 def received(sock: socket.socket) -> bytes:

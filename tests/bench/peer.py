@@ -39,9 +39,9 @@ class Peer:
         self.argv = (PROGRAM, f"--config.my-cnf={config}", f"--web.listen-address=127.0.0.1:{self.port}", *flags)
         self.process: Process | None = None
 
-    def start(self) -> Process:
-        """Start it; does not wait."""
-        self.process = Process(self.argv, log=self.log, env={"PATH": "/usr/local/bin:/usr/bin:/bin"})
+    def start(self, *more: str) -> Process:
+        """Start it, with ``more`` flags; does not wait."""
+        self.process = Process((*self.argv, *more), log=self.log, env={"PATH": "/usr/local/bin:/usr/bin:/bin"})
         return self.process
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pymysql
 from pymysql.cursors import DictCursor
 
-from bench.answer import PLAIN, PROMETHEUS, request
+from bench.answer import PLAIN, PROMETHEUS
 from bench.client import Client
 from bench.stand import UP, Exporter, Site
 from bench.usage import cpu_seconds
@@ -66,7 +66,7 @@ def paced(
     with ExitStack() as stack:
         statements = {site.node.name: _Statements(stack.enter_context(site.node.connect())) for site in sites}
         clients = {
-            exporter.pid: stack.enter_context(Client(exporter.port)) for site in sites for exporter in site.exporters
+            exporter.pid: stack.enter_context(exporter.client()) for site in sites for exporter in site.exporters
         }
         began = time.perf_counter()
         for number in range(rounds):
@@ -93,7 +93,7 @@ def _scrape(
 ) -> None:
     asked = statements.count()
     used, began = cpu_seconds(exporter.pid), time.perf_counter()
-    answer, seconds = client.scrape(request(ASKINGS[asking]))
+    answer, seconds = client.scrape(exporter.request(ASKINGS[asking]))
     time.sleep(SETTLE)
     used = cpu_seconds(exporter.pid) - used - idle_rates[exporter.pid] * (time.perf_counter() - began)
     if answer.status != 200 or UP[exporter.kind] not in answer.text():
@@ -108,8 +108,8 @@ def _scrape(
 def back_to_back(exporter: Exporter, count: int) -> Costs:
     """Scrape without a pause on one connection, as Prometheus asks; ``cpu`` has the mean of them all."""
     costs = Costs()
-    asking = request(PROMETHEUS)
-    with Client(exporter.port) as client:
+    asking = exporter.request(PROMETHEUS)
+    with exporter.client() as client:
         used = cpu_seconds(exporter.pid)
         for _ in range(count):
             costs.seconds.append(client.scrape(asking)[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,12 +24,33 @@ DOWN = {SIDECAR: "\ngalera_up 0", PEER_STATUS: "\nmysql_up 0", PEER_BOTH: "\nmys
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """How to get in where TLS and basic auth are on: what to trust, and headers of each request."""
+
+    context: ssl.SSLContext | None = None
+    headers: str = ""
+
+
+OPEN = Door()
+"""Without TLS and auth."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exporter:
     """One process that serves /metrics."""
 
     kind: str
     pid: int
     port: int
+    door: Door = OPEN
+
+    def client(self) -> Client:
+        """Return a client that has not connected yet."""
+        return Client(self.port, context=self.door.context)
+
+    def request(self, headers: str) -> bytes:
+        """Return a request that is let in."""
+        return request(headers + self.door.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +60,16 @@ class Site:
     node: GaleraNode
     sidecar: Sidecar
     peers: dict[str, Peer]
+    door: Door = OPEN
+    """Of all its exporters."""
 
     @property
     def exporters(self) -> tuple[Exporter, ...]:
         """The sidecar first, and the peers that run."""
-        found = [Exporter(SIDECAR, _pid(self.sidecar.process), self.sidecar.port)]
+        found = [Exporter(SIDECAR, _pid(self.sidecar.process), self.sidecar.port, self.door)]
         for kind, peer in self.peers.items():
             if peer.process is not None and peer.process.alive:
-                found.append(Exporter(kind, peer.process.pid, peer.port))
+                found.append(Exporter(kind, peer.process.pid, peer.port, self.door))
         return tuple(found)
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from galera_exporter.model import ZERO_UUID, ClusterStatus, NodeRecord, NodeState, Position, PositionSource
@@ -116,6 +117,7 @@ def encode(record: NodeRecord) -> bytes:
     ).encode("utf-8")
 
 
+@lru_cache(maxsize=32)  # of up to 16 nodes all records: most are those of the last read, a second ago
 def decode(value: bytes, node: str) -> NodeRecord | None:
     """Return the record of ``node``, None where the value is foreign. Total.
 

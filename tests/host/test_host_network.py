@@ -146,3 +146,21 @@ def test_a_name_of_etcd_that_is_not_resolved_any_more_delays_no_page_and_is_foun
                 wait_registered(sidecar, 20)
     finally:
         server.close()
+
+
+def test_without_database_and_etcd_the_probes_of_the_sidecar_say_yes(stand: Stand) -> None:
+    for name in ETCD:
+        stand.network.cut(POD, name)
+    stand.node.freeze()
+    try:
+        stand.sidecar.until(
+            lambda page: page.value("galera_up") == 0 and page.value("galera_registry_up") == 0, 20, "sees neither"
+        )
+        for path in ("/-/healthy", "/-/ready"):
+            began = time.monotonic()
+            assert stand.sidecar.get(path) == "ok\n"
+            assert time.monotonic() - began < 1
+        with pytest.raises(OSError, match="503"):
+            stand.sidecar.get("/-/serving")
+    finally:
+        stand.node.thaw()

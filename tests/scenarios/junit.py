@@ -1,0 +1,49 @@
+"""What ``pytest --junit-xml=FILE`` says of each test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run of one test."""
+
+    file: str
+    """Below tests/, with slashes."""
+    function: str
+    parameters: str
+    """What is in brackets; empty for a test that runs once."""
+    seconds: float
+    """With what it set up and took down alone."""
+    passed: bool
+
+    @property
+    def sentence(self) -> str:
+        """The name of the test, in words."""
+        words = self.function.removeprefix("test_").replace("_", " ")
+        return words + (f" ({self.parameters})" if self.parameters else "")
+
+
+def cases(report: Path) -> list[Case]:
+    """Return all tests of a report.
+
+    Raises:
+        OSError: it cannot be read.
+        xml.etree.ElementTree.ParseError: it is no XML.
+    """
+    return [_case(found) for found in ET.parse(report).iter("testcase")]  # noqa: S314 - pytest wrote it
+
+
+def _case(found: ET.Element) -> Case:
+    function, _, parameters = found.get("name", "").partition("[")
+    place = found.get("classname", "").removeprefix("tests.").replace(".", "/")
+    return Case(
+        file=f"{place}.py",
+        function=function,
+        parameters=parameters.removesuffix("]"),
+        seconds=float(found.get("time", "0")),
+        passed=not any(found.find(tag) is not None for tag in ("failure", "error", "skipped")),
+    )

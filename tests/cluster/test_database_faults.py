@@ -139,8 +139,10 @@ def test_a_restarted_sidecar_finds_its_key_and_nobody_sees_a_flap(cluster: Trio)
     name = cluster.sidecars[1].name
     witness = cluster.sidecars[0]
     before = witness.metrics().value("galera_registry_key_expirations_total", node=name)
+    began = cluster.sidecars[1].metrics().value("process_start_time_seconds")
     cluster.sidecars[1].kill()
     cluster.sidecars[1].start()
+    assert cluster.sidecars[1].metrics().value("process_start_time_seconds") != began
     cluster.sidecars[1].until(lambda page: page.value("galera_registry_self_registered") == 1, 10, "is registered")
     end = time.monotonic() + TTL + 3  # the lease of the killed process would have expired by then
     while time.monotonic() < end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from dataclasses import replace
 from functools import partial
@@ -76,6 +77,8 @@ def test_each_sidecar_gets_by_with_two_of_three_members(cluster: Trio, fault: st
     """Each sidecar sticks to one endpoint: with every member lost in turn, each one has to change."""
     for member in cluster.etcd.members:
         getattr(member, fault)()
+        with pytest.raises(subprocess.SubprocessError):  # it exits, or is still waiting
+            cluster.etcd.ctl("endpoint", "health", endpoints=(member.endpoint,), timeout=4)
         writes = [page.value("galera_heartbeat_writes_total") or 0 for page in cluster.pages()]
         for sidecar, before in zip(cluster.sidecars, writes, strict=True):
             sidecar.until(partial(_wrote, before + 2), 25, f"goes on without {member.name}")

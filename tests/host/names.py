@@ -79,7 +79,7 @@ def _name(labels: bytes) -> str:
 
 
 def resolving_by(folder: Path) -> tuple[str, ...]:
-    """Return the command that starts a program which asks the name server of its host, as ``Sidecar.under`` takes it."""
+    """Return the command (for ``Sidecar.under``) that starts a program which asks the name server of its host."""
     file = folder / "resolv.conf"
     # The default is 5 s, twice.
     file.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")

@@ -92,12 +92,18 @@ def test_with_a_read_only_root_a_sidecar_decides_registers_and_serves(alone: Alo
         assert "Read-only" not in pod.told, "nothing tries to write elsewhere"
 
 
+def pour(file: Path) -> None:
+    """Write to a file for ever."""
+    with file.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+
+
 def fill_up(folder: Path) -> Path:
     """Use up the space of a folder, and return the file that has it."""
     file = folder / "filler"
-    with file.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
-        while True:
-            stream.write(bytes(4096))
+    with pytest.raises(OSError, match="No space left"):
+        pour(file)
     return file
 
 
@@ -143,9 +149,7 @@ def test_with_64_descriptors_a_crowd_of_clients_costs_no_scrape_no_key_and_no_co
 @pytest.mark.skipif(bool(memory_limit_missing()), reason=memory_limit_missing())
 def test_under_the_limit_of_64_mib_many_scrapers_and_a_littered_registry_kill_nobody(stand: Stand) -> None:
     with memory_limit(64 * MIB) as limit:
-        greedy = Process(
-            [*limit.under, sys.executable, "-c", f"bytearray({80 * MIB})"], log=stand.root / "greedy.log"
-        )
+        greedy = Process([*limit.under, sys.executable, "-c", f"bytearray({80 * MIB})"], log=stand.root / "greedy.log")
         assert greedy.wait(30) == -9
         assert limit.kills == 1
     with memory_limit(64 * MIB) as limit:

@@ -55,11 +55,19 @@ def scenario_tables(times: Mapping[str, float]) -> str:
     """Return a headed table for each area, with the seconds of each test; the rows are counted through."""
     parts, number = [], 0
     for area, scenarios in SCENARIOS.items():
-        parts.append(f"### {area}\n\n| # | scenario | what is promised | test | seconds |\n| ---: | --- | --- | --- | ---: |")
+        parts.append(
+            f"### {area}\n\n| # | scenario | what is promised | test | seconds |\n| ---: | --- | --- | --- | ---: |"
+        )
         for scenario in scenarios:
             number += 1
             took = times[scenario.test]
-            cells = (str(number), scenario.name, scenario.promise, link(scenario.test), f"{took:.0f}" if took >= 1 else "< 1")
+            cells = (
+                str(number),
+                scenario.name,
+                scenario.promise,
+                link(scenario.test),
+                f"{took:.0f}" if took >= 1 else "< 1",
+            )
             parts.append(f"| {' | '.join(cells)} |")
         parts.append("")
     return "\n".join(parts)

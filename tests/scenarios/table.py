@@ -1,4 +1,4 @@
-"""The list: what may happen, what is promised then, and the test that makes it happen to real servers and holds us to it."""
+"""The list: what may happen, what is promised then, and the test that makes it happen to real servers."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ _DATA: Final = "bootstrap_real/test_data.py::test_"
 _LOST: Final = "bootstrap_real/test_registry.py::test_"
 _RUNNING: Final = "bootstrap_real/test_running.py::test_"
 _NETWORK: Final = "host/test_host_network.py::test_"
+_LOST_REPLIES: Final = "bootstrap_real/test_lost_replies.py::test_"
 _LIMITS: Final = "host/test_host_limits.py::test_"
 _CLIENTS: Final = "web/test_hostile_clients.py::test_"
 _FOREIGN: Final = "a_foreign_value_is_counted_and_breaks_nothing"
@@ -66,8 +67,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "SIGSTOP for 30 s",
             "each page comes in time, says timeout, and has no stale value; the key ends; nobody ends the server",
-            _DATABASE
-            + "a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes_in_time_all_the_while",
+            _DATABASE + "a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes_in_time_all_the_while",
         ),
         Scenario(
             "kill -9",
@@ -323,8 +323,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "full crash, distinct seqnos",
             "the most advanced is elected; no acknowledged row is lost",
-            _OUTAGES
-            + "05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_the_rest_join_by_ist",
+            _OUTAGES + "05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_the_rest_join_by_ist",
         ),
         Scenario(
             "full crash, equal seqnos",
@@ -354,8 +353,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "a member never returns",
             "nobody is elected until an operator says so by name",
-            _OUTAGES
-            + "07_while_one_stays_away_nobody_is_elected_until_it_returns_or_an_operator_says_so[order]",
+            _OUTAGES + "07_while_one_stays_away_nobody_is_elected_until_it_returns_or_an_operator_says_so[order]",
         ),
         Scenario(
             "winner killed before its start",
@@ -375,8 +373,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "etcd lost in the middle of a decision",
             "nobody serves until it is back; then there is one lineage",
-            _LOST
-            + "13_an_etcd_that_dies_between_an_election_and_its_confirmation_leaves_one_lineage_and_no_server",
+            _LOST + "13_an_etcd_that_dies_between_an_election_and_its_confirmation_leaves_one_lineage_and_no_server",
         ),
         Scenario(
             "etcd's data lost in an outage",
@@ -455,8 +452,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "disk full",
             "no database starts before its label is on disk; one that runs goes on",
-            _LIMITS
-            + "on_a_full_disk_a_sidecar_lets_no_database_out_says_why_and_goes_on_when_there_is_space",
+            _LIMITS + "on_a_full_disk_a_sidecar_lets_no_database_out_says_why_and_goes_on_when_there_is_space",
         ),
         Scenario(
             "64 descriptors",
@@ -518,7 +514,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
     ),
     "Traps of the libraries": (
         Scenario(
-            "PyMySQL: `connect_timeout` does not cover a server that is stopped; after a timeout the connection is dead",
+            "PyMySQL: `connect_timeout` does not cover a stopped server; after a timeout the connection is dead",
             "each wait has its limit, and the connection is made anew",
             _CONNECTION + "a_stopped_server_is_a_timeout_and_works_again_when_it_goes_on",
         ),
@@ -555,8 +551,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         Scenario(
             "etcd's gateway refuses a certificate with a common name once users are on",
             "is told by name",
-            "registry/test_tls.py::"
-            "test_a_certificate_with_a_common_name_is_refused_by_name_once_authentication_is_on",
+            "registry/test_tls.py::test_a_certificate_with_a_common_name_is_refused_by_name_once_authentication_is_on",
         ),
         Scenario(
             "`grastate.dat` says safe with the zero UUID",
@@ -580,8 +575,7 @@ PROMISES: Final = (
     Promise(
         "`/metrics` answers within its deadline, whatever MariaDB or etcd do",
         (
-            _DATABASE
-            + "a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes_in_time_all_the_while",
+            _DATABASE + "a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes_in_time_all_the_while",
             _NETWORK + "a_node_that_is_cut_off_from_etcd_without_a_word_loses_its_key_and_gets_it_back",
         ),
     ),
@@ -600,17 +594,13 @@ PROMISES: Final = (
     Promise(
         "At most one node is let out to begin in each election, whatever becomes of etcd's answers",
         (
-            "bootstrap_real/test_lost_replies.py::"
-            "test_32_whatever_becomes_of_etcds_answers_one_is_elected_and_nobody_twice",
+            _LOST_REPLIES + "32_whatever_becomes_of_etcds_answers_one_is_elected_and_nobody_twice",
             "sim/test_sim.py::test_every_interleaving_of_a_few_events_keeps_the_invariants",
         ),
     ),
     Promise(
         "Never one that is behind another that reports",
-        (
-            _OUTAGES
-            + "05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_the_rest_join_by_ist",
-        ),
+        (_OUTAGES + "05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_the_rest_join_by_ist",),
     ),
     Promise(
         "Never while a fresh report says Primary",

@@ -78,7 +78,8 @@ def test_the_page_has_each_scenario_and_each_promise_with_its_test_and_no_other(
 REPORT = """<testsuites><testsuite>
 <testcase classname="tests.cluster.test_registry_faults" name="test_a_foreign_value[json]" time="1.5" />
 <testcase classname="tests.bootstrap_real.test_outages" name="test_05_the_best_is_elected" time="46.4" />
-<testcase classname="tests.bootstrap_real.test_first_start" name="test_01_one_is_elected[0]" time="22"><failure /></testcase>
+<testcase classname="tests.bootstrap_real.test_first_start" name="test_01_one_is_elected[0]" time="22">
+<failure /></testcase>
 <testcase classname="tests.bootstrap_real.test_operations" name="test_a_backup" time="3"><skipped /></testcase>
 </testsuite></testsuites>"""
 
@@ -106,9 +107,7 @@ def test_the_table_of_the_protocol_has_what_has_a_number_in_its_order(report: Pa
 
 def whole_run(took: float) -> list[Case]:
     """A run in which all passed."""
-    return [
-        Case(scenario.file, scenario.function, scenario.parameters, took, passed=True) for scenario in ALL
-    ]
+    return [Case(scenario.file, scenario.function, scenario.parameters, took, passed=True) for scenario in ALL]
 
 
 def test_of_several_cases_the_longest_counts_unless_one_is_named() -> None:

@@ -1,4 +1,7 @@
-"""``python -m scenarios`` names the tests, for pytest; ``python -m scenarios JUNIT.xml`` writes docs/reliability.md."""
+"""``python -m scenarios`` names the tests, for pytest; ``python -m scenarios JUNIT.xml`` writes docs/reliability.md.
+
+Of several reports each adds to those before it, or says better.
+"""
 
 from __future__ import annotations
 

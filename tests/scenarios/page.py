@@ -22,17 +22,19 @@ class MissingError(Exception):
 def seconds(found: Iterable[Case]) -> dict[str, float]:
     """Return how long the test of each scenario took; of one with several cases, the longest.
 
+    Of a case that was run twice the later run counts.
+
     Raises:
         MissingError: a test was not run, or did not pass.
     """
-    ran: dict[tuple[str, str], list[Case]] = {}
+    ran: dict[tuple[str, str], dict[str, Case]] = {}
     for case in found:
-        ran.setdefault((case.file, case.function), []).append(case)
+        ran.setdefault((case.file, case.function), {})[case.parameters] = case
     times, faults = {}, []
     for scenario in every():
         chosen = [
             case
-            for case in ran.get((scenario.file, scenario.function), [])
+            for case in ran.get((scenario.file, scenario.function), {}).values()
             if scenario.parameters in ("", case.parameters)
         ]
         if not chosen:

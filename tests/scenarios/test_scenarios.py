@@ -121,6 +121,14 @@ def test_of_several_cases_the_longest_counts_unless_one_is_named() -> None:
     assert (times[named.test], times[whole.test]) == (2.0, 7.0)
 
 
+def test_of_two_runs_of_a_test_the_later_counts() -> None:
+    first = ALL[0]
+    failed = Case(first.file, first.function, first.parameters, 9.0, passed=False)
+    assert seconds([failed, *whole_run(2.0)])[first.test] == 2.0
+    with pytest.raises(MissingError):
+        seconds([*whole_run(2.0), failed])
+
+
 def test_a_run_that_lacks_a_test_or_failed_is_not_published(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A name server for one host, and a process's own view of which files say where it is."""
+"""A name server for one host, and the programs that ask it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from lab.mounts import after_mounting
 from lab.namespaces import Host
 
 _PORT = 53
@@ -83,10 +84,4 @@ def resolving_by(folder: Path) -> tuple[str, ...]:
     file = folder / "resolv.conf"
     # The default is 5 s, twice.
     file.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
-    return bound({file: Path("/etc/resolv.conf")})
-
-
-def bound(files: Mapping[Path, Path]) -> tuple[str, ...]:
-    """Return the command that starts a program for which each file stands in the place of another."""
-    mounts = " && ".join(f"mount --bind '{file}' '{place.resolve()}'" for file, place in files.items())
-    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+    return after_mounting(f"mount --bind '{file}' '{Path('/etc/resolv.conf').resolve()}'")

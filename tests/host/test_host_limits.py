@@ -17,13 +17,13 @@ from bootstrap_real.scenario import stays_so
 from host.stand import PREFIX, TTL, Stand, in_time, place, wait_registered
 from lab import EtcdCluster, Pod, Sidecar, scratch, wait_until
 from lab.memory import memory_limit, memory_limit_missing
+from lab.mounts import after_mounting
 from lab.pod import bootstrap_flags
 from lab.process import Process
 from lab.template import fill
 from lab.wrapper import WrappedCluster
 
 MIB = 1 << 20
-PRIVATE = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
 
 
 def pid_of(sidecar: Sidecar) -> int:
@@ -81,7 +81,7 @@ def test_with_a_read_only_root_a_sidecar_decides_registers_and_serves(alone: Alo
     fixed = [Path("/"), *([temporary] if temporary.is_mount() else [])]
     binds = [f"mount --bind '{folder}' '{folder}'" for folder in own]
     remounts = [f"mount -o remount,bind,ro '{folder}'" for folder in fixed]
-    with alone.pod((*PRIVATE, " && ".join([*binds, *remounts, 'exec "$@"']), "sh")) as pod:
+    with alone.pod(after_mounting(*binds, *remounts)) as pod:
         pod.start()
         pid = pid_of(pod.sidecar)
         for folder in (Path("/"), temporary, alone.root):
@@ -109,7 +109,7 @@ def fill_up(folder: Path) -> Path:
 
 def test_on_a_full_disk_a_sidecar_lets_no_database_out_says_why_and_goes_on_when_there_is_space(alone: Alone) -> None:
     state = alone.node.state_dir
-    with alone.pod((*PRIVATE, f"mount -t tmpfs -o size=64k lab '{state}' && exec \"$@\"", "sh")) as pod:
+    with alone.pod(after_mounting(f"mount -t tmpfs -o size=64k lab '{state}'")) as pod:
         pod.sidecar.start()
         inside = Path(f"/proc/{pid_of(pod.sidecar)}/root") / state.relative_to("/")
         filler = fill_up(inside)

@@ -37,11 +37,6 @@ class MemoryLimit:
         return ("sh", "-c", 'echo $$ >"$1" && shift && exec "$@"', "sh", str(self._folder / "cgroup.procs"))
 
     @property
-    def peak(self) -> int:
-        """The most bytes that were in use at once, with what the kernel keeps for files."""
-        return int((self._folder / ("memory.max_usage_in_bytes" if self._old else "memory.peak")).read_text())
-
-    @property
     def kills(self) -> int:
         """How many processes were killed for the limit."""
         events = (self._folder / ("memory.oom_control" if self._old else "memory.events")).read_text().split()

@@ -93,9 +93,8 @@ class Namespaces:
 
     def lose(self, receiver: str, percent: int) -> None:
         """Lose so many in a hundred of the packets that come to ``receiver`` from other hosts, at random."""
-        self._filter(
-            receiver, "input", f"iifname eth0 numgen random mod 100 < {percent} counter drop", "iifname eth0 counter"
-        )
+        dice = f"numgen random mod 100 >= {100 - percent}"
+        self._filter(receiver, "input", f"iifname eth0 {dice} counter drop", "iifname eth0 counter")
 
     def counted(self, name: str) -> list[int]:
         """Return how many packets each rule of ``reject`` or ``lose`` on this host has met."""

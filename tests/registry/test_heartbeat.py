@@ -396,9 +396,9 @@ def test_after_the_leader_was_killed_all_is_well_within_seconds(
 
 
 def test_a_leader_that_changes_again_and_again_while_leases_are_kept_costs_no_lease_and_no_key(
-    nodes: Callable[..., Node], cluster: EtcdCluster, etcd: Etcd
+    nodes: Callable[..., Node], cluster: EtcdCluster, etcd: Etcd, settings: EtcdSettings
 ) -> None:
-    node = nodes().start()
+    node = nodes(settings=replace(settings, ttl=10)).start()
     eventually(lambda: node.sees("a"))
     lease, term = etcd.grant(30), etcd.range("/").raft_term
     kept, refused, moved = 0, set(), []
@@ -428,6 +428,7 @@ def test_a_leader_that_changes_again_and_again_while_leases_are_kept_costs_no_le
     assert refused <= {RegistryReason.NO_LEADER, RegistryReason.TIMEOUT}, "never: the lease is gone"
     assert etcd.keepalive(lease) == 30
     assert node.registered()
+    assert set(node.failures()) <= {RegistryReason.NO_LEADER, RegistryReason.TIMEOUT}
     seen = node.sees("a")
     assert seen is not None
     assert seen.expirations == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -38,7 +39,8 @@ def cases(report: Path) -> list[Case]:
 
 
 def _case(found: ET.Element) -> Case:
-    function, _, parameters = found.get("name", "").partition("[")
+    name = re.sub(r"@[\w-]+$", "", found.get("name", ""))  # pytest-xdist adds the group of --dist loadgroup
+    function, _, parameters = name.partition("[")
     place = found.get("classname", "").removeprefix("tests.").replace(".", "/")
     return Case(
         file=f"{place}.py",

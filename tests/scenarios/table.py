@@ -290,7 +290,7 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
         ),
         Scenario(
             "pod with a new IP",
-            "it takes its name when the old pod's key has ended, and is found at the new address",
+            "it takes its name over, and is found at the new address by etcd and by Galera",
             _KEYS + "a_pod_that_comes_back_with_another_address_takes_its_name_and_is_found_there",
         ),
         Scenario(

@@ -76,7 +76,7 @@ def test_the_page_has_each_scenario_and_each_promise_with_its_test_and_no_other(
 
 
 REPORT = """<testsuites><testsuite>
-<testcase classname="tests.cluster.test_registry_faults" name="test_a_foreign_value[json]" time="1.5" />
+<testcase classname="tests.cluster.test_registry_faults" name="test_a_foreign_value[json]@cluster" time="1.5" />
 <testcase classname="tests.bootstrap_real.test_outages" name="test_05_the_best_is_elected" time="46.4" />
 <testcase classname="tests.bootstrap_real.test_first_start" name="test_01_one_is_elected[0]" time="22">
 <failure /></testcase>

@@ -30,7 +30,7 @@ e2e: ## the chart on a real Kubernetes of three nodes, made on this machine (as 
 
 scenarios: setup ## the faults of docs/reliability.md on real servers; writes its tables
 	@mkdir -p build
-	$(PYTHON) -m pytest -n 2 --dist loadgroup --junit-xml=build/scenarios.xml $$(PYTHONPATH=tests $(PYTHON) -m scenarios)
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -o junit_duration_report=call --junit-xml=build/scenarios.xml $$(PYTHONPATH=tests $(PYTHON) -m scenarios)
 	PYTHONPATH=tests $(PYTHON) -m scenarios build/scenarios.xml
 
 lint: setup ## ruff, mypy, import-linter, shellcheck, actionlint

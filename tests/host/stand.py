@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from lab.namespaces import Host, Namespaces
 
 PREFIX = "/galera/v1/default/lab/"
 TTL = 5
-"""Seconds; the shortest that users may set: a test that waits for it has to wait for real."""
+"""Seconds; the shortest that users may set: a test that waits for a key to end has to wait for real."""
+KEPT = 10
+"""Seconds; the default, for a key that must not end: on a machine that is busy for seconds it must not either."""
 POD = "pod"
 ETCD = ("etcd-0", "etcd-1", "etcd-2")
 CLIENT = "client"
@@ -31,26 +33,24 @@ class Stand:
         self.etcd = EtcdCluster(3, root, hosts=[self.network[name] for name in ETCD], client=self.network[CLIENT])
         self._galera = GaleraCluster(1, root, hosts=[self.host])
         self.node: GaleraNode = self._galera.nodes[0]
-        self.sidecar = self.beside(self.etcd.endpoints)
+        self.sidecar = self.beside(self.etcd.endpoints, ttl=TTL)
 
     @property
     def host(self) -> Host:
         """Where the node and its sidecar are."""
         return self.network[POD]
 
-    def beside(
-        self, endpoints: Sequence[str], *, flags: Mapping[str, str] | None = None, under: Sequence[str] = ()
-    ) -> Sidecar:
+    def beside(self, endpoints: Sequence[str], *, ttl: int = KEPT, under: Sequence[str] = ()) -> Sidecar:
         """Return another sidecar of the same node, which does not run yet. Who makes it closes it."""
-        own = {"etcd.ttl": str(TTL), **(flags or {})}
-        return Sidecar(self.node, self.root, etcd=endpoints, expected=1, flags=own, under=under)
+        return Sidecar(self.node, self.root, etcd=endpoints, expected=1, flags={"etcd.ttl": str(ttl)}, under=under)
 
     @contextmanager
     def instead(self, other: Sidecar) -> Iterator[Sidecar]:
-        """In the block another sidecar runs for the node; the usual one comes back afterwards."""
+        """In the block another sidecar runs for the node, and is registered; the usual one comes back afterwards."""
         self.sidecar.stop()
         try:
             other.start()
+            wait_registered(other)
             yield other
         finally:
             other.stop()

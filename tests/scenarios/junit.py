@@ -18,7 +18,7 @@ class Case:
     parameters: str
     """What is in brackets; empty for a test that runs once."""
     seconds: float
-    """With what it set up and took down alone."""
+    """Of the test itself with ``-o junit_duration_report=call``, else with what it set up and took down first."""
     passed: bool
 
     @property

@@ -7,7 +7,7 @@ PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test e2e lint tools unit sim bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
+.PHONY: help setup demo test e2e scenarios lint tools unit sim bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test: setup lint tools ## lint, types, contracts, and all tests, real servers in
 e2e: ## the chart on a real Kubernetes of three nodes, made on this machine (as root); E2E=full: all scenarios
 	@.ci/setup $(if $(filter existing,$(E2E_CLUSTER)),,e2e)
 	@PYTHONPATH=tests $(PYTHON) -m e2e $(E2E)
+
+scenarios: setup ## the faults of docs/reliability.md on real servers; writes its tables
+	@mkdir -p build
+	$(PYTHON) -m pytest -n 2 --dist loadgroup -o junit_duration_report=call --junit-xml=build/scenarios.xml $$(PYTHONPATH=tests $(PYTHON) -m scenarios)
+	PYTHONPATH=tests $(PYTHON) -m scenarios build/scenarios.xml
 
 lint: setup ## ruff, mypy, import-linter, shellcheck, actionlint
 	$(PYTHON) -m ruff check .

@@ -7,47 +7,27 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from xml.etree import ElementTree as ET
+
+from scenarios.junit import Case, cases
+
+_NUMBERED = re.compile(r"test_(\d+)_")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Row:
-    """A test of one scenario, and how long it took."""
-
-    scenario: int
-    sentence: str
-    seconds: float
-    passed: bool
-
-
-def rows(report: Path) -> Iterator[Row]:
-    """Yield the tests of this folder that a report has."""
-    for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
-        found = re.fullmatch(r"test_(\d+)_(\w+)(?:\[(.*)\])?", case.get("name", ""))
-        if found is None or "bootstrap_real" not in case.get("classname", ""):
-            continue
-        number, words, parameters = found.groups()
-        sentence = words.replace("_", " ") + (f" ({parameters})" if parameters else "")
-        passed = case.find("failure") is None and case.find("error") is None and case.find("skipped") is None
-        yield Row(int(number), sentence, float(case.get("time", "0")), passed)
-
-
-def table(found: list[Row]) -> str:
-    """Return a Markdown table, by scenario."""
-    head = ["| # | test | seconds | result |", "| ---: | --- | ---: | --- |"]
-    return "\n".join(
-        [
-            *head,
-            *(
-                f"| {row.scenario} | {row.sentence} | {row.seconds:.0f} | {'passed' if row.passed else 'not passed'} |"
-                for row in sorted(found)
-            ),
-        ]
+def table(found: Iterable[Case]) -> str:
+    """Return the tests of this folder that have a scenario's number, as a Markdown table by that number."""
+    numbered = sorted(
+        (int(number[1]), case.sentence.removeprefix(f"{number[1]} "), case)
+        for case in found
+        if case.file.startswith("bootstrap_real/") and (number := _NUMBERED.match(case.function))
     )
+    rows = [
+        f"| {number} | {sentence} | {case.seconds:.0f} | {'passed' if case.passed else 'not passed'} |"
+        for number, sentence, case in numbered
+    ]
+    return "\n".join(["| # | test | seconds | result |", "| ---: | --- | ---: | --- |", *rows])
 
 
 if __name__ == "__main__":
-    print(table(list(rows(Path(sys.argv[1])))))
+    print(table(cases(Path(sys.argv[1]))))

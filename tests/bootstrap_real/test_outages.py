@@ -10,6 +10,7 @@ from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
 from bootstrap_real.site import TTL, at_once
 from lab import GaleraNode, wait_until
 from lab.checks import Transfer
+from lab.wrapper import read_fields
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
 
@@ -30,6 +31,21 @@ def test_05_after_a_power_loss_under_load_the_most_advanced_node_is_elected_and_
     epoch = check_elected_once(site, before, "A")
     assert epoch["node"] != pods[0].name, "the one that lags has the lowest number, and is not the best"
     assert pods[0].transfer is Transfer.IST
+    assert all(pod.transfer is not Transfer.SST for pod in pods)
+    scenario.check()
+
+
+def test_05_of_nodes_with_equal_positions_the_lowest_number_is_elected_and_nobody_needs_a_full_transfer(
+    scenario: Scenario,
+) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage(at_rest=True)
+    site.start(reversed(pods))
+    site.wait_serving()
+    found = {read_fields(pod.node.handoff / "request")["position"] for pod in pods}
+    assert len(found) == 1, f"equal positions: {found}"
+    assert check_elected_once(site, before, "A")["node"] == pods[0].name
     assert all(pod.transfer is not Transfer.SST for pod in pods)
     scenario.check()
 

@@ -100,6 +100,33 @@ def test_13_without_etcd_the_cluster_serves_a_node_joins_and_an_outage_waits(sce
     scenario.check()
 
 
+def test_13_an_etcd_that_dies_between_an_election_and_its_confirmation_leaves_one_lineage_and_no_server(
+    scenario: Scenario,
+) -> None:
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage(at_rest=True)
+    site.start()
+    elected = site.wait_elected(before)
+    first = site.pod(elected["epoch"]["node"])
+    first.node.wait_phase("starting")
+    assert first.sidecar.process is not None
+    first.sidecar.process.freeze()
+    first.node.wait_synced()
+    assert site.bootstrap["phase"] == "elected", "Synced, and not confirmed"
+    for member in site.etcd.members:
+        member.kill()
+    first.sidecar.process.thaw()
+    stays_so(lambda: not any(pod.serving for pod in pods), 3 * TTL, "nobody serves an epoch that is not confirmed")
+    assert not any(pod.made_cluster for pod in pods if pod is not first)
+    site.etcd.start()
+    site.etcd.wait_healthy()
+    assert not site.history[elected["epoch"]["number"]]["confirmed"], "it died before"
+    site.wait_serving()
+    check_elected_once(site, before, "A")
+    scenario.check()
+
+
 def test_14_members_of_etcd_that_die_or_pause_cost_no_election_and_no_database(scenario: Scenario) -> None:
     site, pods = scenario.site, scenario.pods
     writer = scenario.write()

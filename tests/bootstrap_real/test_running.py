@@ -1,4 +1,4 @@
-"""Scenarios 15 to 17, 29 and 31: some of the nodes fail, or their sidecars, or their clocks, while others go on."""
+"""Scenarios 15 to 17, 25, 29 and 31: some of the nodes fail, or their sidecars, or their clocks, while others go on."""
 
 from __future__ import annotations
 
@@ -57,6 +57,26 @@ def test_17_a_bootstrapper_that_crashes_joins_the_others_and_its_decision_is_use
     assert not (first.node.handoff / "decision").exists()
     assert first.transfer is not Transfer.SST
     assert site.epoch == before
+    scenario.check()
+
+
+def test_25_a_rolling_restart_under_load_elects_nobody_and_always_leaves_two_that_serve(scenario: Scenario) -> None:
+    site, pods = scenario.site, scenario.pods
+    before, running = site.bootstrap["epoch"], [node.state.pid for node in site.nodes]
+    for pod in reversed(pods):
+        others = [other for other in pods if other is not pod]
+        writer = scenario.write([other.node for other in others])
+        failures = writer.failures
+        pod.delete()
+        assert not pod.node.alive
+        assert all(other.serving for other in others)
+        pod.start()
+        site.wait_serving()
+        assert writer.failures == failures, "no write fails on those that stay"
+        assert pod.transfer is not Transfer.SST
+    assert not {node.state.pid for node in site.nodes} & set(running), "each was started anew"
+    assert site.bootstrap["epoch"] == before
+    assert not any(pod.made_cluster for pod in pods)
     scenario.check()
 
 

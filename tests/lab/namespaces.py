@@ -2,13 +2,14 @@
 
 A namespace lives as long as a descriptor or a process holds it. The descriptors are this process's own, and
 the warden ends the servers: whatever way the lab dies, the kernel takes namespaces, bridge and links away.
-The machine's own namespace gets no interface. Needs root (CAP_SYS_ADMIN) and iproute2.
+The machine's own namespace gets no interface and no rule. Needs root (CAP_SYS_ADMIN), iproute2 and nftables.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterable, Iterator
@@ -58,6 +59,7 @@ class Namespaces:
     def __init__(self, names: Iterable[str]) -> None:
         self._descriptors: list[int] = []
         self._cuts: set[tuple[str, str]] = set()
+        self._filtered: set[str] = set()
         self.hosts: dict[str, Host] = {}
         try:
             self._bridge = Host(namespace=self._new())
@@ -83,6 +85,21 @@ class Namespaces:
         _ip(self[sender], f"neighbour replace {target} lladdr {_NOBODY} dev eth0 nud permanent")
         self._cuts.add((sender, receiver))
 
+    def reject(self, sender: str, receiver: str) -> None:
+        """Have what ``sender`` sends to ``receiver`` by TCP refused at once, as a firewall that answers does."""
+        self._filter(
+            sender, "output", f"ip daddr {self[receiver].address} meta l4proto tcp counter reject with tcp reset"
+        )
+
+    def lose(self, receiver: str, percent: int) -> None:
+        """Lose so many in a hundred of the packets that come to ``receiver`` from other hosts, at random."""
+        dice = f"numgen random mod 100 >= {100 - percent}"
+        self._filter(receiver, "input", f"iifname eth0 {dice} counter drop", "iifname eth0 counter")
+
+    def counted(self, name: str) -> list[int]:
+        """Return how many packets each rule of ``reject`` or ``lose`` on this host has met."""
+        return [int(count) for count in re.findall(r"counter packets (\d+)", _nft(self[name], "list table ip lab"))]
+
     def isolate(self, some: Iterable[str]) -> None:
         """Cut each of ``some`` off from every host that is not one of them."""
         inside = set(some)
@@ -91,16 +108,24 @@ class Namespaces:
                 self.cut(one, other)
 
     def heal(self) -> None:
-        """Undo all cuts."""
+        """Undo all of these."""
         for sender, receiver in self._cuts:
             _ip(self[sender], f"neighbour del {self[receiver].address} dev eth0")
         self._cuts.clear()
+        for name in self._filtered:
+            _nft(self[name], "delete table ip lab")
+        self._filtered.clear()
 
     def close(self) -> None:
         """Let go of the namespaces: each goes away with its last process."""
         while self._descriptors:
             os.close(self._descriptors.pop())
         self.hosts.clear()
+
+    def _filter(self, name: str, hook: str, *rules: str) -> None:
+        chain = "\n".join([f"type filter hook {hook} priority 0", *rules])
+        _nft(self[name], f"table ip lab {{\nchain {hook} {{\n{chain}\n}}\n}}")
+        self._filtered.add(name)
 
     def _host(self, number: int) -> Host:
         host = Host(f"10.77.0.{number}", self._new())
@@ -156,7 +181,16 @@ def _path(descriptor: int | None) -> str:
 
 
 def _ip(host: Host, command: str) -> None:
+    _run(host, "ip", *command.split())
+
+
+def _nft(host: Host, text: str) -> str:
+    return _run(host, "nft", text)
+
+
+def _run(host: Host, *command: str) -> str:
     with host.entered():
-        done = subprocess.run(["ip", *command.split()], capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     if done.returncode != 0:
-        raise OSError(f"ip {command}: {done.stderr.strip()}")
+        raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -20,7 +20,8 @@ SCRAPE_TIMEOUT = 5.0
 class Sidecar:
     """``galera-exporter run`` for one node; ``etcd`` lists endpoints, none: no registry.
 
-    ``flags`` replace or add to the flags it is given by default (name without dashes to text).
+    ``flags`` replace or add to the flags it is given by default (name without dashes to text). ``under`` is a
+    command that starts it, in whatever surroundings, by exec: ``("prlimit", "--nofile=64")``.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Sidecar:
         expected: int = 3,
         flags: Mapping[str, str] | None = None,
         env: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
     ) -> None:
         self.node = node
         self.name = node.name
@@ -55,6 +57,7 @@ class Sidecar:
             **(flags or {}),
         }
         self.env = dict(env or {})
+        self.under = tuple(under)
         self.process: Process | None = None
         self.set_password(EXPORTER_PASSWORD)
 
@@ -76,7 +79,7 @@ class Sidecar:
     def start(self, timeout: float = 15) -> None:
         """Start it and wait until it listens."""
         with self._host.entered():
-            self.process = Process(self.argv, log=self.log, env=environment(self.env))
+            self.process = Process((*self.under, *self.argv), log=self.log, env=environment(self.env))
         self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
 
     def wait(self, predicate: Callable[[], object], timeout: float, what: str) -> None:

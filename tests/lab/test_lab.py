@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from lab import EtcdCluster, GaleraNode, LabTimeoutError, Ports, Process, scratch, wait_until
 from lab.checks import LogMark, Transfer
 from lab.namespaces import Namespaces, namespaces_missing
+from lab.slow import slow_link
 
 TESTS = Path(__file__).parents[1]
 
@@ -132,6 +135,61 @@ def test_two_hosts_that_are_cut_off_hear_nothing_of_one_another_and_a_third_hear
             assert reaches("a", "c")
     finally:
         network.close()
+
+
+@pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing())
+def test_what_is_refused_is_told_at_once_and_what_is_lost_is_not_told() -> None:
+    def reach() -> None:
+        with network["a"].entered():
+            socket.create_connection((network["b"].address, 7000), timeout=0.5).close()
+
+    network = Namespaces("ab")
+    try:
+        with network["b"].entered():
+            server = socket.create_server((network["b"].address, 7000))
+        with server:
+            reach()
+            network.reject("a", "b")
+            with pytest.raises(ConnectionRefusedError):
+                reach()
+            assert network.counted("a") == [1]
+            network.heal()
+            network.lose("b", percent=100)
+            with pytest.raises(TimeoutError):
+                reach()
+            lost, came = network.counted("b")
+            assert lost >= 1
+            assert came == 0
+            network.heal()
+            reach()
+    finally:
+        network.close()
+
+
+def test_a_slow_link_is_late_once_for_a_long_answer_and_passes_all_of_it() -> None:
+    sent = os.urandom(3_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(16)
+                peer.sendall(sent)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with (
+            slow_link(server.getsockname(), 0.3) as link,
+            socket.create_connection(("127.0.0.1", link.port), 5) as sock,
+        ):
+            began = time.monotonic()
+            sock.sendall(b"?")
+            first = sock.recv(1)
+            assert time.monotonic() - began >= 0.3
+            came = first + b"".join(iter(lambda: sock.recv(1 << 16), b""))
+            assert time.monotonic() - began < 3
+        thread.join(5)
+    assert came == sent
 
 
 @pytest.mark.parametrize(

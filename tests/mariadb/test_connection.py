@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -178,7 +179,8 @@ def test_too_many_connections_of_the_account_have_their_own_reason(
     chosen = replace(settings, user="few", password=Secret("x"))
     with closing(Connection(chosen)) as first, closing(Connection(chosen)) as second:
         first.query("SELECT 1")
-        assert failure(second).reason is DatabaseReason.TOO_MANY_CONNECTIONS
+        error = failure(second)
+        assert (error.reason, error.code) == (DatabaseReason.TOO_MANY_CONNECTIONS, 1226)
         first.close()
         wait_until(lambda: recovered(second), 5, "the place is free")
     single_node.sql("DROP USER few@'127.0.0.1'")
@@ -212,6 +214,39 @@ def test_a_connection_that_the_server_closed_is_replaced_within_the_query(
     assert connection.opened == 2
 
 
+def test_an_idle_connection_that_the_server_gave_up_is_replaced_within_the_query(
+    connection: Connection, single_node: GaleraNode
+) -> None:
+    before = single_node.sql("SELECT @@GLOBAL.wait_timeout AS seconds")[0]["seconds"]
+    single_node.sql("SET GLOBAL wait_timeout = 1")
+    try:
+        first = connection.query("SELECT CONNECTION_ID()")
+        threads = f"SELECT 1 FROM information_schema.processlist WHERE id = {first[0][0]}"  # noqa: S608 - a number
+        assert single_node.sql(threads)
+        wait_until(lambda: not single_node.sql(threads), 10, "the server closes what is idle")
+        assert connection.query("SELECT CONNECTION_ID()") != first
+        assert connection.opened == 2
+    finally:
+        single_node.sql(f"SET GLOBAL wait_timeout = {before}")
+
+
+def test_a_socket_that_another_server_has_put_in_its_place_is_used(
+    settings: MariadbSettings, single_node: GaleraNode
+) -> None:
+    with closing(Connection(replace(settings, socket=single_node.socket))) as made:
+        made.query("SELECT 1")
+        file = single_node.socket.stat()
+        single_node.kill()
+        assert failure(made).reason is DatabaseReason.REFUSED
+        single_node.start(new_cluster=True)
+        wait_until(lambda: recovered(made), 60, "the new socket is used", single_node.logs)
+        assert made.opened == 2
+        assert (single_node.socket.stat().st_ino, single_node.socket.stat().st_ctime_ns) != (
+            file.st_ino,
+            file.st_ctime_ns,
+        )
+
+
 def test_a_statement_that_takes_too_long_is_a_timeout(connection: Connection) -> None:
     began = time.monotonic()
     first = connection.query("SELECT CONNECTION_ID()")
@@ -241,6 +276,17 @@ def test_a_restarted_server_is_found_again(connection: Connection, single_node: 
     single_node.start(new_cluster=True)
     wait_until(lambda: recovered(connection), 60, "the server is back", single_node.logs)
     assert connection.opened == 2
+
+
+def test_connects_without_tls_build_no_tls_context(settings: MariadbSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyMySQL would build one for each connect, unless it is told not to."""
+    contexts: list[object] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda *_args, **_rest: contexts.append(None))
+    monkeypatch.setattr(ssl, "SSLContext", lambda *_args, **_rest: contexts.append(None))
+    for _ in range(3):
+        with closing(Connection(settings)) as made:
+            assert made.query("SELECT 1") == (("1",),)
+    assert not contexts
 
 
 def test_after_a_failed_connect_the_next_tries_wait_and_then_go_on() -> None:

@@ -18,6 +18,7 @@ from galera_exporter.mariadb.sampler import Sampler
 from galera_exporter.model import DatabaseReading, NodeState
 from galera_exporter.settings import MariadbSettings, Secret
 from lab import GaleraNode, wait_until
+from lab.slow import slow_link
 
 Stopped = Callable[[], AbstractContextManager[None]]
 
@@ -124,6 +125,25 @@ def test_a_stopped_server_keeps_no_caller_past_its_time(settings: MariadbSetting
         wait_until(lambda: sampler.read(0.0, 3.0).up, 10, "the server goes on")
 
 
+def test_a_server_that_answers_late_is_up_and_one_that_answers_too_late_is_a_timeout(
+    settings: MariadbSettings, single_node: GaleraNode
+) -> None:
+    with slow_link(("127.0.0.1", single_node.port), 0.0) as link, sampling(replace(settings, port=link.port)) as made:
+        assert made.read(0.0, 5.0).up
+        link.delay, before = 0.4, link.delayed
+        answers = at_once(made, 16, 0.0, 5.0)
+        assert all(reading.up for reading, _ in answers)
+        assert min(reading.runs["status"].seconds for reading, _ in answers) >= 0.4, "the statement itself was late"
+        assert link.delayed - before <= 4, "one statement in flight, whoever asks"
+        link.delay = 3.0
+        late, took = at_once(made, 1, 0.0, 2.0)[0]
+        assert late.reason is DatabaseReason.TIMEOUT
+        assert late.sample is None
+        assert took < 2.2
+        link.delay = 0.0
+        wait_until(lambda: made.read(0.0, 5.0).up, 10, "the server is quick again")
+
+
 class Slow:
     """A connection whose statements take their time, or time out: what a busy server does, at will."""
 
@@ -217,6 +237,7 @@ def test_a_disconnected_node_shows_no_members_of_its_past(sampler: Sampler, sing
     assert sampler.read(0.0, 5.0).members
     single_node.sql("SET GLOBAL wsrep_cluster_address = ''")
     try:
+        assert single_node.status()["wsrep_cluster_status"] == "Disconnected"
         reading = sampler.read(0.0, 5.0)
         assert reading.up
         assert reading.sample is not None
@@ -226,6 +247,32 @@ def test_a_disconnected_node_shows_no_members_of_its_past(sampler: Sampler, sing
         single_node.sql("SET GLOBAL wsrep_cluster_address = 'gcomm://'")
         single_node.wait_synced()
     wait_until(lambda: sampler.read(0.0, 5.0).members, 10, "the members are back")
+
+
+def test_a_server_that_comes_back_as_another_version_is_shown_as_that_at_once(
+    sampler: Sampler, single_node: GaleraNode
+) -> None:
+    """There is one version on this machine: the server says another. What 11.8 answers is in tests/corpus."""
+    other = "11.8.99-MariaDB-lab"
+    before = sampler.read(0.0, 5.0).variables
+    assert before is not None
+    options = single_node.config.options
+    try:
+        single_node.kill()
+        options["version"] = other
+        single_node.start(new_cluster=True)
+        single_node.wait_synced()
+        assert single_node.sql("SELECT VERSION() AS is_now")[0]["is_now"].startswith(other)
+        wait_until(lambda: sampler.read(0.0, 5.0).up, 10, "the server is back")
+        after = sampler.read(0.0, 5.0).variables
+    finally:
+        single_node.kill()
+        del options["version"]
+        single_node.start(new_cluster=True)
+        single_node.wait_synced()
+    assert after is not None
+    assert after.version.startswith(other)
+    assert after.version != before.version
 
 
 def test_a_server_with_wsrep_off_is_not_galera(settings: MariadbSettings, single_node: GaleraNode) -> None:

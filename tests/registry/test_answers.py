@@ -274,6 +274,7 @@ def test_a_transaction_that_may_have_been_applied_is_not_sent_to_a_second_endpoi
     ("message", "code", "status", "reason"),
     [
         ("not a primary lessor", 2, "500 Internal Server Error", RegistryReason.NO_LEADER),
+        ("raft proposal dropped", 2, "500 Internal Server Error", RegistryReason.NO_LEADER),
         ("etcdserver: no leader", 14, "503 Service Unavailable", RegistryReason.NO_LEADER),
         ("etcdserver: leader changed", 14, "503 Service Unavailable", RegistryReason.NO_LEADER),
         (

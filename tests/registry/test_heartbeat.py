@@ -11,14 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from etcd_cluster import EtcdCluster, eventually, fill
+from etcd_cluster import EtcdCluster, Member, eventually, fill
 from test_records import RECORD
 
-from galera_exporter.errors import RegistryReason
+from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.model import NodeRecord, NodeView, RegistryReading
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import Heartbeat
@@ -395,9 +396,77 @@ def test_after_the_leader_was_killed_all_is_well_within_seconds(
     assert seen.expirations == 0
 
 
-def test_fifteen_seconds_without_quorum_are_no_leader_and_end_no_key(
-    nodes: Callable[..., Node], cluster: EtcdCluster
+def test_a_leader_that_changes_again_and_again_while_leases_are_kept_costs_no_lease_and_no_key(
+    nodes: Callable[..., Node], cluster: EtcdCluster, etcd: Etcd, settings: EtcdSettings
 ) -> None:
+    node = nodes(settings=replace(settings, ttl=10)).start()
+    eventually(lambda: node.sees("a"))
+    lease, term = etcd.grant(30), etcd.range("/").raft_term
+    kept, refused, moved = 0, set(), []
+    ending = threading.Event()
+
+    def move() -> None:
+        while len(moved) < 10 and not ending.is_set():
+            leader = cluster.leader()
+            target = next(member for member in cluster.members if member is not leader)
+            with suppress(AssertionError):  # on a busy machine another may lead by now
+                cluster.ctl("move-leader", node_id(cluster, target), endpoint=leader.client)
+                moved.append(target.name)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        while mover.is_alive():
+            try:
+                assert etcd.keepalive(lease) == 30
+                kept += 1
+            except RegistryError as error:
+                refused.add(error.reason)
+    finally:
+        ending.set()
+        mover.join(30)
+    assert len(moved) == 10
+    assert etcd.range("/").raft_term >= term + 10, "each time it was another leader's term"
+    assert kept > 10
+    assert refused <= {RegistryReason.NO_LEADER, RegistryReason.TIMEOUT}, "never: the lease is gone"
+    assert etcd.keepalive(lease) == 30
+    assert node.registered()
+    assert set(node.failures()) <= {RegistryReason.NO_LEADER, RegistryReason.TIMEOUT}
+    seen = node.sees("a")
+    assert seen is not None
+    assert seen.expirations == 0
+
+
+def node_id(cluster: EtcdCluster, member: Member) -> str:
+    """Return the id of a member as etcdctl takes it."""
+    rows = (line.split(", ") for line in cluster.ctl("member", "list").splitlines())
+    return next(row[0] for row in rows if row[2] == member.name)
+
+
+def test_a_compaction_with_a_defragmentation_hides_no_key_and_ends_none(
+    nodes: Callable[..., Node], cluster: EtcdCluster, etcd: Etcd, settings: EtcdSettings
+) -> None:
+    node = nodes().start()
+    eventually(lambda: node.sees("a"))
+    old = etcd.range(settings.prefix).revision
+    eventually(lambda: node.heartbeat.counts().writes >= 3, 10)
+    now = etcd.range(settings.prefix).revision
+    cluster.ctl("compact", "--physical", str(now))
+    cluster.ctl("defrag")
+    with pytest.raises(AssertionError, match="required revision has been compacted"):
+        cluster.ctl("get", f"--rev={old}", "/")
+    writes = node.heartbeat.counts().writes
+    eventually(lambda: node.heartbeat.counts().writes >= writes + 2, 10)
+    assert node.reading().up
+    seen = node.sees("a")
+    assert seen is not None
+    assert seen.present
+    assert seen.expirations == 0
+    assert node.reading().view.revision > now
+
+
+@pytest.mark.timeout(120)
+def test_a_minute_without_quorum_is_no_leader_and_ends_no_key(nodes: Callable[..., Node], cluster: EtcdCluster) -> None:
     node = nodes().start()
     eventually(lambda: node.sees("a"))
     survivor = cluster.leader()
@@ -406,13 +475,13 @@ def test_fifteen_seconds_without_quorum_are_no_leader_and_end_no_key(
             member.kill()
     lost = time.monotonic()
     eventually(lambda: node.reading().reason is RegistryReason.NO_LEADER)
-    while time.monotonic() < lost + 15:
+    while time.monotonic() < lost + 60:
         assert not node.reading().up
-        time.sleep(0.2)
+        time.sleep(0.5)
     seen = node.sees("a")
     assert seen is not None
     assert seen.age is not None
-    assert seen.age > 13
+    assert seen.age > 58
     assert seen.present
     assert set(node.failures()) <= {RegistryReason.NO_LEADER, RegistryReason.TIMEOUT, RegistryReason.UNREACHABLE}
     cluster.heal()
@@ -448,6 +517,7 @@ def test_without_space_the_key_stays_by_its_lease_and_the_reason_is_shown(
     eventually(node.registered)
     etcd = cluster.client()
     assert fill(etcd).reason is RegistryReason.NO_SPACE
+    assert [alarm.kind for alarm in etcd.alarms()] == ["NOSPACE"]
     eventually(lambda: node.failures().get(RegistryReason.NO_SPACE, 0) >= 5, 30)
     reading = node.reading()
     assert reading.up

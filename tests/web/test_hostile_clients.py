@@ -36,6 +36,7 @@ def test_500_half_open_requests_delay_no_scrape_even_from_their_own_address(star
             sock = held.enter_context(connect(server, source="127.0.0.1"))
             sock.sendall(f"GET /metrics HTTP/1.1\r\nX-Slow: {number}".encode())
         assert max(timed(server, source=source) for _ in range(5)) < 1.0
+        assert len(server._connections) >= 100, "it holds as many as one address may have"
         assert threading.active_count() < 20
 
 
@@ -48,6 +49,7 @@ def test_50_silent_tls_clients_delay_no_scrape(start: StartServer, certificates:
             if number % 2:
                 sock.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a hello
         assert max(timed(server, context=context) for _ in range(5)) < 1.0
+        assert len(server._connections) >= 50, "none of them was sent away"
 
 
 def test_a_header_that_drips_is_cut_off_by_a_deadline_in_total(start: StartServer) -> None:
@@ -114,7 +116,7 @@ def test_a_thousand_connections_at_once_leave_room_for_a_scrape(start: StartServ
         for number in range(1000):
             held.enter_context(connect(server, source=f"127.0.1.{number % 8 + 1}"))
         assert timed(server, source="127.0.0.9") < 1.0
-        assert len(server._connections) <= 512
+        assert 500 <= len(server._connections) <= 512
 
 
 def test_busy_connections_at_the_cap_bring_503_and_not_a_hang(start: StartServer) -> None:
@@ -187,6 +189,7 @@ def test_a_reader_that_does_not_read_is_cut_off(start: StartServer) -> None:
         sock.connect(server.addresses[0])
         sock.sendall(request("/big"))
         assert timed(server) < 1.0
+        assert server._connections, "it still waits for its reader"
         deadline = time.monotonic() + 5
         while server._connections and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -31,6 +31,7 @@ _BY_TEXT: Final = (
     ("leader changed", RegistryReason.NO_LEADER),
     ("leader failure", RegistryReason.NO_LEADER),
     ("not a primary lessor", RegistryReason.NO_LEADER),
+    ("raft proposal dropped", RegistryReason.NO_LEADER),  # while the leader hands over; raft/raft.go
     ("request timed out", RegistryReason.NO_LEADER),
     ("server stopped", RegistryReason.UNREACHABLE),
 )

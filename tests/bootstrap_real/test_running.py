@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import BACKOFF, TTL, Site
 from lab import scratch, wait_until
 from lab.checks import Transfer
 from lab.namespaces import Namespaces, namespaces_missing
+from lab.site import BACKOFF, TTL, Site
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
 

@@ -183,6 +183,35 @@ def test_16_a_minority_that_restarts_behind_a_partition_waits_and_the_majority_s
         scenario.close()
 
 
+@pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing())
+def test_a_joiner_that_loses_sight_of_the_group_in_its_sst_is_started_again_and_joins(
+    apart: Site, network: Namespaces
+) -> None:
+    """Galera throws its message away that it is done, and asks no more; found by random faults."""
+    apart.bring_up()
+    scenario = Scenario(apart)
+    joiner, others = apart.pods[2], apart.pods[:2]
+    try:
+        scenario.write([pod.node for pod in others])
+        joiner.delete()
+        joiner.node.wipe()
+        joiner.mark()
+        joiner.start()
+        wait_until(lambda: "Requesting state transfer: success" in joiner.log, 60, "it takes an SST", joiner.logs)
+        for pod in others:
+            network.cut(joiner.name, pod.name)
+        wait_until(lambda: "Shifting JOINER -> OPEN" in joiner.log, 30, "it has lost sight of the group", joiner.logs)
+        network.heal()
+        rejected = "new State Transfer required"
+        wait_until(lambda: rejected in joiner.log, 60, "the group does not take it for joined", joiner.logs)
+        apart.wait_serving(timeout=150)
+        assert "the sidecar orders a stop: Galera does not take it for joined" in joiner.log
+        scenario.check()
+    finally:
+        network.heal()
+        scenario.close()
+
+
 @pytest.fixture(scope="module")
 def wrong() -> Iterator[tuple[Site, Path]]:
     """A site, and the file that the wall clock of its last pod follows; its monotonic clock is right."""

@@ -340,6 +340,8 @@ def clock_step(stage: Stage, fault: Fault, seen: Seen) -> Iterator[None]:
     try:
         if _within(_SOON, lambda: abs(_server_time(pod) - time.time() - 60 * fault.amount) < 30):
             seen("SYSDATE() of its server has jumped")
+        elif abs(_process_time(pod) - time.time() - 60 * fault.amount) < 30:
+            seen("the clock of its processes has jumped; its server does not answer")
         yield
     finally:
         file.write_text("+0\n")
@@ -455,6 +457,11 @@ def _server_time(pod: Pod) -> float:
     with suppress(OSError, pymysql.MySQLError):
         return float(pod.node.sql("SELECT UNIX_TIMESTAMP(SYSDATE()) AS now")[0]["now"])
     return 0.0
+
+
+def _process_time(pod: Pod) -> float:
+    done = subprocess.run(["date", "+%s"], env=pod.sidecar.env, capture_output=True, text=True, timeout=10, check=False)
+    return float(done.stdout or 0)
 
 
 def _answers(member: EtcdMember) -> bool:

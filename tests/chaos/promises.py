@@ -14,11 +14,11 @@ from chaos.history import Component, History, Sample
 SCRAPE_TIMEOUT: Final = 5.0
 """Seconds: ``X-Prometheus-Scrape-Timeout-Seconds`` of each scrape."""
 READINESS: Final = 5.0
-"""Seconds for which a node that is not Primary may say that it serves. A reading of the database is a second old at most;
-the rest is for a busy machine."""
+"""Seconds for which a node that is not Primary may say that it serves. A reading of the database is a second old at
+most; the rest is for a busy machine."""
 UNSERVED: Final = 8.0
-"""Seconds for which a Primary component that serves nobody may stand beside another: a bootstrapper that wakes after its
-election was taken over is ended by its own lease."""
+"""Seconds for which a Primary component that serves nobody may stand beside another: a bootstrapper that wakes after
+its election was taken over is ended by its own lease."""
 _START: Final = 12.0
 """Seconds that a sidecar may take from its start to its first answer; on an idle machine it is half a second."""
 _GAP: Final = 2.0

@@ -15,7 +15,7 @@ from chaos.run import Result
 _NOTICED = 1.0
 """Seconds without an acknowledged row that count as an outage."""
 HEAD = (
-    "| seed | faults | with effect | longest outage | outage | back after | elections | rows acknowledged | rows lost | broken |",
+    "| seed | faults | with effect | longest outage | outage | back after | elections | rows | lost | broken |",
     "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
 )
 
@@ -144,7 +144,8 @@ def _seen(history: History) -> Iterable[str]:
     for crash in history.crashes:
         yield f"- {crash.moment:.1f} s: {crash.what} ended by itself, status {crash.status}"
     for firing in history.firings:
-        yield f"- {firing.began:.0f} s to {firing.ended:.0f} s: {firing.alert} ({firing.severity}) {firing.pod}".rstrip()
+        span = f"{firing.began:.0f} s to {firing.ended:.0f} s"
+        yield f"- {span}: {firing.alert} ({firing.severity}) {firing.pod}".rstrip()
 
 
 def table(runs: Sequence[Mapping[str, Any]]) -> list[str]:

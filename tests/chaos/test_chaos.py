@@ -1,0 +1,77 @@
+"""One short run of random faults against the real whole system, with a seed that is always the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaos.elections import _grant
+from chaos.report import table
+from lab.namespaces import namespaces_missing
+
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing()),
+]
+SEED = 7
+_LONGEST = 840
+
+
+def chaos(*arguments: str) -> subprocess.Popen[str]:
+    """Start it with the same imports as this process."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "chaos", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def test_a_minute_of_random_faults_breaks_no_promise(tmp_path: Path) -> None:
+    process = chaos(f"--seed={SEED}", "--seconds=60", f"--output={tmp_path}")
+    try:
+        said, _ = process.communicate(timeout=_LONGEST)
+    except BaseException:
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        raise
+    assert process.returncode == 0, said
+    found = json.loads((tmp_path / str(SEED) / "report.json").read_text())
+    assert found["broken"] == []
+    assert found["harness_errors"] == []
+    assert found["lost"] == 0
+    assert found["acknowledged"] > 0
+    assert found["effective"] >= found["faults"] / 2
+    assert (tmp_path / "summary.md").read_text().splitlines() == table([found])
+
+
+def test_ctrl_c_ends_a_run_and_leaves_nothing(tmp_path: Path) -> None:
+    process = chaos(f"--seed={SEED}", "--seconds=60", f"--output={tmp_path}")
+    assert process.stdout is not None
+    line = ""
+    while "all serve" not in line:
+        line = process.stdout.readline()
+        assert line, "it ended before it began"
+    place = next(path for path in Path("/proc").glob("[0-9]*/cmdline") if _of(path, str(tmp_path)))
+    assert place.exists()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if _of(path, str(tmp_path))]
+
+
+def _of(path: Path, words: str) -> bool:
+    try:
+        return words in path.read_text() and path.parent.name != str(os.getpid())
+    except OSError:
+        return False
+
+
+def test_only_an_election_is_a_grant() -> None:
+    # The store's bytes are base64 in JSON: the key is galera/v1/default/lab/bootstrap with a slash before it.
+    assert _grant({"key": "L2dhbGVyYS92MS9kZWZhdWx0L2xhYi9ib290c3RyYXA=", "value": "", "mod_revision": 3}) is None
+    assert _grant({"key": "L2E=", "value": "e30=", "mod_revision": 3}) is None

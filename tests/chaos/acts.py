@@ -135,9 +135,9 @@ def freeze_pod(stage: Stage, fault: Fault, seen: Seen) -> Iterator[None]:
     try:
         if _hangs(lambda: pod.sidecar.get(_TELLS, timeout=_HANGS)):
             seen(f"HTTP gets no answer within {_HANGS:g} s")
-        pid = pod.node.state.pid
-        if _comm(pid) == "mariadbd" and _stopped(pid):
-            seen(f"process {pid} is stopped")
+        stopped = [process for process in (pod.node.process, pod.sidecar.process) if process and _stopped(process.pid)]
+        if stopped:
+            seen(f"{len(stopped)} of its 2 containers are stopped")
         yield
     finally:
         pod.thaw()

@@ -76,7 +76,7 @@ class Stage:
             self.disks[member.name] = Volume(member.folder / "volume", (member.folder / "data",), _MEMBER_DISK)
         self.site.start()
         self.prometheus.start()
-        self.site.wait_serving(timeout=180)
+        self.site.wait_serving(timeout=300)
         wait_until(
             lambda: len(self.prometheus.query("up == 1")) == len(PODS) + len(MEMBERS),
             60,
@@ -108,8 +108,10 @@ class Stage:
 
     def unwatched(self) -> None:
         """Look no more."""
-        for looking in (*self.watchers, *self.scrapers):
-            looking.stop()
+        for watcher in self.watchers:
+            watcher.stop()
+        for scraper in self.scrapers:
+            scraper.stop()
 
     def pause(self, seconds: float) -> None:
         """Let a fault last; raises EndedError where the run is to end at once."""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,8 @@ class EtcdCluster:
         wait_until(lambda: self._listed(others), timeout, "etcd lists its members", log, 0.5)
         former = [row["ID"] for row in self._listed(others) if member.peer in row["peerURLs"]]
         for number in former:
-            wait_until(lambda number=number: change("remove", f"{number:x}"), timeout, "etcd lets it go", log, 0.5)
+            removal = partial(change, "remove", f"{number:x}")
+            wait_until(removal, timeout, "etcd lets it go", log, 0.5)
         wait_until(
             lambda: change("add", member.name, f"--peer-urls={member.peer}"), timeout, "etcd takes it in", log, 0.5
         )

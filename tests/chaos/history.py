@@ -55,6 +55,14 @@ class Scrape:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """How long a program that has almost nothing to do took for it."""
+
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """How long something did not run: ``galera-0 sidecar``, ``galera-0 database``, ``etcd-1 process``."""
 
@@ -150,3 +158,4 @@ class History:
     acknowledged: tuple[float, ...]
     """When a row was acknowledged, in order."""
     ending: Ending
+    beats: tuple[Beat, ...] = ()

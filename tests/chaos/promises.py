@@ -9,10 +9,13 @@ from itertools import combinations, pairwise
 from typing import Final
 
 from chaos.due import due
-from chaos.history import Component, History, Sample
+from chaos.history import Component, History, Sample, Scrape
 
 SCRAPE_TIMEOUT: Final = 5.0
 """Seconds: ``X-Prometheus-Scrape-Timeout-Seconds`` of each scrape."""
+BUSY: Final = 0.3
+"""Seconds for which a program waits for a millisecond of work on a machine that is too busy to judge a scrape by: one
+needs some ten turns of several processes."""
 READINESS: Final = 5.0
 """Seconds for which a node that is not Primary may say that it serves. A reading of the database is a second old at
 most; the rest is for a busy machine."""
@@ -128,14 +131,26 @@ def _one_grant(history: History) -> Iterator[tuple[float, str]]:
             yield 0.0, f"epoch {grant.epoch} was given out again, to {grant.node}, at revision {grant.revision}"
 
 
+def not_judged(history: History) -> list[Scrape]:
+    """Return the scrapes that failed, or were late, while the machine had no time for anything."""
+    busy = [beat for beat in history.beats if beat.ended - beat.began >= BUSY]
+    return [
+        scrape
+        for scrape in history.scrapes
+        if (scrape.error or scrape.took > SCRAPE_TIMEOUT)
+        and any(beat.began <= scrape.ended + 1 and beat.ended >= scrape.began - 1 for beat in busy)
+    ]
+
+
 def _metrics_answer(history: History) -> Iterator[tuple[float, str]]:
+    unjudged = set(not_judged(history))
     for scrape in history.scrapes:
         late = scrape.took > SCRAPE_TIMEOUT
         excused = any(
             span.what == f"{scrape.pod} sidecar" and span.touches(scrape.began - _START, scrape.ended)
             for span in history.spans
         )
-        if (scrape.error or late) and not excused:
+        if (scrape.error or late) and not excused and scrape not in unjudged:
             yield scrape.began, f"{scrape.pod} after {scrape.took:.1f} s: {scrape.error or 'too late'}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.history import History, Outcome
-from chaos.promises import PROMISES
+from chaos.promises import PROMISES, not_judged
 from chaos.run import Result
 
 _NOTICED = 1.0
@@ -36,6 +36,8 @@ def summary(result: Result) -> dict[str, Any]:
         "longest_outage_seconds": round(max((ended - began for began, ended in gaps), default=0.0), 1),
         "back_seconds": None if ending.served is None else round(ending.served - ending.healed, 1),
         "elections": len(history.grants),
+        "scrapes": len(history.scrapes),
+        "scrapes_not_judged": len(not_judged(history)),
         "acknowledged": len(history.acknowledged),
         "lost": max((len(rows) for rows in ending.missing.values()), default=0) if ending.served is not None else None,
         "etcd_crashes": sum(crash.what.endswith("process") for crash in history.crashes),
@@ -137,6 +139,9 @@ def _effect(outcome: Outcome) -> str:
 
 
 def _seen(history: History) -> Iterable[str]:
+    unjudged = len(not_judged(history))
+    if unjudged:
+        yield f"- {unjudged} of {len(history.scrapes)} scrapes were not judged: the machine was too busy"
     for began, ended in outages(history):
         yield f"- {began:.1f} s to {ended:.1f} s: no row was acknowledged"
     for grant in history.grants:

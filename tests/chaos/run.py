@@ -85,6 +85,7 @@ def _history(stage: Stage, player: Player, say: Say) -> History:
         firings=_firings(stage),
         acknowledged=tuple(sorted(stage.clock.at(entry.moment) for entry in stage.ledger.entries)),
         ending=ending,
+        beats=() if stage.pulse is None else tuple(stage.pulse.beats),
     )
 
 

@@ -12,6 +12,7 @@ from alerts_live.values import render
 from chaos.clock import Clock
 from chaos.faults import MEMBERS, PODS, Kind
 from chaos.kubelet import BACKOFF, Kubelet
+from chaos.pulse import Pulse
 from chaos.schedule import Schedule
 from chaos.volume import Volume
 from chaos.watching import NodeWatcher, Scraper
@@ -64,6 +65,7 @@ class Stage:
         self.disks: dict[str, Volume] = {}
         self.watchers: list[NodeWatcher] = []
         self.scrapers: list[Scraper] = []
+        self.pulse: Pulse | None = None
         self._writers: list[Writer] = []
 
     def start(self) -> None:
@@ -89,6 +91,8 @@ class Stage:
     def watch(self, longest: float) -> None:
         """Begin to write on all nodes, and to look at them; the clock begins."""
         self.clock.begin()
+        self.pulse = Pulse(self.clock)
+        self._stack.callback(self.pulse.stop)
         for node in self.site.nodes:
             writer = Writer([node], self.ledger, pause=0.05, longest=longest)
             self._writers.append(writer)

@@ -12,8 +12,8 @@ import pytest
 from alerts_live.values import seconds, shortened
 from chaos.due import FOR, SLACK, due
 from chaos.faults import MEMBERS, PODS
-from chaos.history import Component, Crash, Ending, Firing, Grant, History, Sample, Scrape, Span
-from chaos.promises import PROMISES, READINESS, SCRAPE_TIMEOUT, UNSERVED, broken
+from chaos.history import Beat, Component, Crash, Ending, Firing, Grant, History, Sample, Scrape, Span
+from chaos.promises import BUSY, PROMISES, READINESS, SCRAPE_TIMEOUT, UNSERVED, broken
 
 UUID = "6f1d2c3e-8c5b-11f0-9d7a-2b6c5d4e3f2a"
 ALL = frozenset(PODS)
@@ -113,6 +113,13 @@ def test_a_sidecar_that_does_not_run_or_has_just_begun_need_not_answer() -> None
         assert names(replace(failed, spans=(span,))) == []
     for span in (Span("galera-1 sidecar", 25, 31), Span("galera-0 database", 25, 31), Span("galera-0 sidecar", 1, 9)):
         assert names(replace(failed, spans=(span,))) == ["metrics answer"]
+
+
+@pytest.mark.parametrize(("took", "found"), [(BUSY + 0.1, []), (BUSY - 0.1, ["metrics answer"])])
+def test_a_late_scrape_is_judged_only_where_the_machine_has_time(took: float, found: Sequence[str]) -> None:
+    late = of(scrapes=(Scrape("galera-0", 30, SCRAPE_TIMEOUT + 0.5),))
+    assert names(replace(late, beats=(Beat(32, 32 + took),))) == found
+    assert names(replace(late, beats=(Beat(50, 50 + took),))) == ["metrics answer"]
 
 
 def test_a_sidecar_that_ends_by_itself_is_found() -> None:

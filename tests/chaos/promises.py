@@ -13,9 +13,9 @@ from chaos.history import Component, History, Sample, Scrape
 
 SCRAPE_TIMEOUT: Final = 5.0
 """Seconds: ``X-Prometheus-Scrape-Timeout-Seconds`` of each scrape."""
-BUSY: Final = 0.3
-"""Seconds for which a program waits for a millisecond of work on a machine that is too busy to judge a scrape by: one
-needs some ten turns of several processes."""
+BUSY: Final = 0.1
+"""Seconds that a millisecond or two of work take on a machine that is too busy to judge a scrape by: a scrape needs
+some ten turns of several processes."""
 READINESS: Final = 5.0
 """Seconds for which a node that is not Primary may say that it serves. A reading of the database is a second old at
 most; the rest is for a busy machine."""
@@ -138,7 +138,7 @@ def not_judged(history: History) -> list[Scrape]:
         scrape
         for scrape in history.scrapes
         if (scrape.error or scrape.took > SCRAPE_TIMEOUT)
-        and any(beat.began <= scrape.ended + 1 and beat.ended >= scrape.began - 1 for beat in busy)
+        and any(beat.began <= scrape.ended and beat.ended >= scrape.began for beat in busy)
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.history import History, Outcome
-from chaos.promises import PROMISES, not_judged
+from chaos.promises import BUSY, PROMISES, not_judged
 from chaos.run import Result
 
 _NOTICED = 1.0
@@ -38,6 +38,9 @@ def summary(result: Result) -> dict[str, Any]:
         "elections": len(history.grants),
         "scrapes": len(history.scrapes),
         "scrapes_not_judged": len(not_judged(history)),
+        "busy_share": round(
+            sum(beat.ended - beat.began >= BUSY for beat in history.beats) / (len(history.beats) or 1), 3
+        ),
         "acknowledged": len(history.acknowledged),
         "lost": max((len(rows) for rows in ending.missing.values()), default=0) if ending.served is not None else None,
         "etcd_crashes": sum(crash.what.endswith("process") for crash in history.crashes),

@@ -42,6 +42,8 @@ class Stage:
         self._names = count(1)
         self.ending = threading.Event()
         self.clock = Clock()
+        self.disks: dict[str, Volume] = {}
+        self._stack.callback(self._unmount)  # after the end of all servers
         try:
             self.network = Namespaces((*PODS, *MEMBERS, "client"))
             self._stack.callback(self.network.close)
@@ -62,7 +64,6 @@ class Stage:
             self._stack.close()
             raise
         self.ledger = Ledger()
-        self.disks: dict[str, Volume] = {}
         self.watchers: list[NodeWatcher] = []
         self.scrapers: list[Scraper] = []
         self.pulse: Pulse | None = None
@@ -148,6 +149,10 @@ class Stage:
         """End everything."""
         self.ending.set()
         self._stack.close()
+
+    def _unmount(self) -> None:
+        for disk in self.disks.values():
+            disk.remove()
 
     def _clocks(self, schedule: Schedule) -> dict[str, dict[str, str]]:
         """Return the environment of each pod whose clock is to step: its wall clock follows a file."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,10 @@ SEED = 7
 _LONGEST = 840
 
 
-def chaos(*arguments: str) -> subprocess.Popen[str]:
-    """Start it with the same imports as this process."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+def chaos(*arguments: str, scratch: str | None = None) -> subprocess.Popen[str]:
+    """Start it with the same imports as this process; its servers live below ``scratch``."""
+    place = {} if scratch is None else {"TMPDIR": scratch}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **place}
     command = [sys.executable, "-m", "chaos", *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
 
@@ -49,26 +51,30 @@ def test_a_minute_of_random_faults_breaks_no_promise(tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").read_text().splitlines() == table([found])
 
 
-def test_ctrl_c_ends_a_run_and_leaves_nothing(tmp_path: Path) -> None:
-    process = chaos(f"--seed={SEED}", "--seconds=60", f"--output={tmp_path}")
+def test_ctrl_c_ends_a_run_and_leaves_nothing(tmp_path: Path, lab_folder: Path) -> None:
+    process = chaos(f"--seed={SEED}", "--seconds=60", f"--output={tmp_path}", scratch=str(lab_folder))
     assert process.stdout is not None
     line = ""
     while "all serve" not in line:
         line = process.stdout.readline()
         assert line, "it ended before it began"
-    place = next(path for path in Path("/proc").glob("[0-9]*/cmdline") if _of(path, str(tmp_path)))
-    assert place.exists()
+    assert len(servers(lab_folder)) > 9, "three databases, sidecars and members of etcd"
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if _of(path, str(tmp_path))]
+    assert servers(lab_folder) == []
+    assert list(lab_folder.iterdir()) == []
 
 
-def _of(path: Path, words: str) -> bool:
-    try:
-        return words in path.read_text() and path.parent.name != str(os.getpid())
-    except OSError:
-        return False
+def servers(folder: Path) -> list[str]:
+    """Return the command lines of all processes that are about something below a folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            text = file.read_text()
+            if f"{folder}/" in text:
+                found.append(text.replace("\0", " "))
+    return found
 
 
 def test_only_an_election_is_a_grant() -> None:

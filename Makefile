@@ -5,9 +5,12 @@ DEMO ?= live
 E2E ?= core
 PREVIEW ?= live
 IMAGE ?= galera-exporter:dev
+RUNS ?= 1
+SECONDS := 180
+JOBS ?= 1
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test e2e scenarios lint tools unit sim bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
+.PHONY: help setup demo test e2e scenarios lint tools unit sim chaos bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +53,9 @@ unit: setup ## only the tests that start no server
 
 sim: setup ## 20,000 random schedules of faults against the bootstrap protocol
 	@PYTHONPATH=tests $(PYTHON) -m sim
+
+chaos: setup ## random faults against the real whole system (as root); RUNS=n SEED=s SECONDS=180 JOBS=1
+	@PYTHONPATH=tests $(PYTHON) -m chaos --runs $(RUNS) --seconds $(SECONDS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## measure against prometheus-mysqld-exporter on the same server; into build/bench.json
 	@PYTHONPATH=tests $(PYTHON) -m bench

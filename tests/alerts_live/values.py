@@ -43,8 +43,11 @@ def sources() -> dict[str, dict[str, Any]]:
     return {path.stem: yaml.safe_load(path.read_text()) for path in files}
 
 
-def shortened() -> dict[str, Any]:
-    """Return values for ``render.py``: each duration a sixtieth of the shipped one, but for ``LONGER``."""
+def shortened(changes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """Return values for ``render.py``: each duration a sixtieth of the shipped one, but for ``LONGER``.
+
+    ``changes`` are for rules by name, and replace what is shortened.
+    """
     rules = {
         name: {
             level: {key: _shorter(value) for key, value in parameters.items() if _is_duration(value)}
@@ -53,13 +56,13 @@ def shortened() -> dict[str, Any]:
         }
         for name, source in sources().items()
     }
-    return {"metrics": {"prometheusRule": {"runbookUrl": RUNBOOK_URL, "rules": rules}}}
+    return {"metrics": {"prometheusRule": {"runbookUrl": RUNBOOK_URL, "rules": {**rules, **(changes or {})}}}}
 
 
-def render(folder: Path) -> Path:
-    """Render the rules with the shortened values, as a user does, and return the file of rules."""
+def render(folder: Path, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+    """Render the rules with the shortened values (and ``changes``), as a user does; return the file of rules."""
     values, rules = folder / "values.yaml", folder / "galera.rules.yaml"
-    values.write_text(json.dumps(shortened(), indent=2))  # JSON is YAML too
+    values.write_text(json.dumps(shortened(changes), indent=2))  # JSON is YAML too
     command = [sys.executable, str(ALERTS / "render.py"), "--values", str(values), "--output", str(rules)]
     subprocess.run(command, check=True, timeout=60)
     return rules

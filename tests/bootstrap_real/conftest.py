@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from bootstrap_real.scenario import Scenario
-from bootstrap_real.site import Site
 from lab import scratch
+from lab.site import Site
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pymysql
 
-from bootstrap_real.site import Record, Site
 from lab import LabTimeoutError, Pod, wait_until
 from lab.checks import Watch, check_equal
 from lab.mariadb import GaleraNode
+from lab.site import Record, Site
 from lab.wrapper import read_fields
 from lab.writer import Ledger, Writer
 

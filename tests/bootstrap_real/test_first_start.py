@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import Site, at_once
 from lab import Pod, wait_until
 from lab.checks import Transfer, Watch
+from lab.site import Site, at_once
 
 pytestmark = pytest.mark.xdist_group("bootstrap-2")
 

@@ -9,8 +9,8 @@ import pytest
 
 from bootstrap_real.proxy import CALM, GARBAGE, LATE, LOST, NO_LEASE, UNAVAILABLE, Faults, FaultyGateway
 from bootstrap_real.scenario import Scenario, check_elected_once
-from bootstrap_real.site import Site
 from lab import scratch
+from lab.site import Site
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
 

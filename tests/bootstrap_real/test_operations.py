@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bootstrap_real.site import Site
 from galera_exporter.galeractl import cli
 from lab import GaleraNode, scratch, wait_until
 from lab.checks import Transfer
 from lab.galera_config import give
+from lab.site import Site
 from lab.template import fill
 
 pytestmark = pytest.mark.xdist_group("bootstrap-2")

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import TTL, at_once
 from lab import GaleraNode, wait_until
 from lab.checks import Transfer
+from lab.site import TTL, at_once
 from lab.wrapper import read_fields
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import PREFIX, TTL, Site
 from lab import scratch, wait_until
 from lab.checks import Transfer
+from lab.site import PREFIX, TTL, Site
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from bootstrap_real.site import BACKOFF, TTL, Site
 from lab import scratch, wait_until
 from lab.checks import Transfer
 from lab.namespaces import Namespaces, namespaces_missing
+from lab.site import BACKOFF, TTL, Site
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
 
@@ -197,6 +197,35 @@ def test_16_a_minority_that_restarts_behind_a_partition_waits_and_the_majority_s
         apart.wait_serving()
         assert apart.epoch == before
         assert minority.transfer is Transfer.IST
+        scenario.check()
+    finally:
+        network.heal()
+        scenario.close()
+
+
+@pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing())
+def test_a_joiner_that_loses_sight_of_the_group_in_its_sst_is_started_again_and_joins(
+    apart: Site, network: Namespaces
+) -> None:
+    """Galera throws its message away that it is done, and asks no more; found by random faults."""
+    apart.bring_up()
+    scenario = Scenario(apart)
+    joiner, others = apart.pods[2], apart.pods[:2]
+    try:
+        scenario.write([pod.node for pod in others])
+        joiner.delete()
+        joiner.node.wipe()
+        joiner.mark()
+        joiner.start()
+        wait_until(lambda: "Requesting state transfer: success" in joiner.log, 60, "it takes an SST", joiner.logs)
+        for pod in others:
+            network.cut(joiner.name, pod.name)
+        wait_until(lambda: "Shifting JOINER -> OPEN" in joiner.log, 30, "it has lost sight of the group", joiner.logs)
+        network.heal()
+        rejected = "new State Transfer required"
+        wait_until(lambda: rejected in joiner.log, 60, "the group does not take it for joined", joiner.logs)
+        apart.wait_serving(timeout=150)
+        assert "the sidecar orders a stop: Galera does not take it for joined" in joiner.log
         scenario.check()
     finally:
         network.heal()

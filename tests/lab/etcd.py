@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class EtcdCluster:
         client: Host = LOOPBACK,
     ) -> None:
         self._ports = Ports()
-        self._client = client
+        self.client = client
         self._flags = flags
         self.members = tuple(
             EtcdMember(f"etcd-{n}", root / f"etcd-{n}", self._ports.take(), self._ports.take(), host)
@@ -119,6 +120,36 @@ class EtcdCluster:
         """Start one member, unless it runs; does not wait."""
         if not member.alive:
             member.start(self._initial, self._flags)
+
+    def replace(self, member: EtcdMember, timeout: float = 60) -> None:
+        """Let the others take a member out and in again, and start it; it has lost its data, and does not run.
+
+        They need a quorum for it.
+        """
+
+        def change(*words: str) -> bool:
+            with suppress(subprocess.SubprocessError):
+                self.ctl("member", *words, endpoints=others)
+                return True
+            return False
+
+        others = tuple(other.endpoint for other in self.members if other is not member)
+        log = [other.log for other in self.members]
+        wait_until(lambda: self._listed(others), timeout, "etcd lists its members", log, 0.5)
+        former = [row["ID"] for row in self._listed(others) if member.peer in row["peerURLs"]]
+        for number in former:
+            removal = partial(change, "remove", f"{number:x}")
+            wait_until(removal, timeout, "etcd lets it go", log, 0.5)
+        wait_until(
+            lambda: change("add", member.name, f"--peer-urls={member.peer}"), timeout, "etcd takes it in", log, 0.5
+        )
+        member.start(self._initial, (*self._flags, "--initial-cluster-state=existing"))
+
+    def _listed(self, endpoints: tuple[str, ...]) -> list[Any]:
+        with suppress(subprocess.SubprocessError):
+            found: list[Any] = self.ctl_json("member", "list", endpoints=endpoints)["members"]
+            return found
+        return []
 
     def stop(self) -> None:
         """Kill all members at once; they start again on the same data."""
@@ -157,7 +188,7 @@ class EtcdCluster:
 
     def ctl(self, *args: str, endpoints: tuple[str, ...] = (), timeout: float = 10, stdin: str | None = None) -> str:
         """Run etcdctl (API 3) and return its output; raises subprocess.SubprocessError."""
-        with self._client.entered():
+        with self.client.entered():
             done = subprocess.run(
                 ["etcdctl", f"--endpoints={','.join(endpoints or self.endpoints)}", "--command-timeout=3s", *args],
                 env={"ETCDCTL_API": "3", "PATH": "/usr/local/bin:/usr/bin:/bin"},

@@ -150,13 +150,15 @@ class Prometheus:
         alertmanager: Alertmanager | None = None,
         interval: int = 1,
         flags: Sequence[str] = (),
+        host: Host = LOOPBACK,
     ) -> None:
+        self._host = host
         self._flags = tuple(flags)
         self._ports = Ports()
         port = self._ports.take()
         self.folder = folder / "prometheus"
         self.folder.mkdir()
-        self.address = f"127.0.0.1:{port}"
+        self.address = f"{host.address}:{port}"
         self.url = f"http://{self.address}"
         self.log = self.folder / "prometheus.log"
         self._file = self.folder / "prometheus.yml"
@@ -181,35 +183,46 @@ class Prometheus:
 
     def start(self, timeout: float = 30) -> None:
         """Start it and wait until it is ready; faulty rules end it, and the log says why."""
-        self.process = Process(
-            [
-                "prometheus",
-                f"--config.file={self._file}",
-                f"--storage.tsdb.path={self.folder / 'data'}",
-                f"--web.listen-address={self.address}",
-                "--log.level=warn",
-                *self._flags,
-            ],
-            log=self.log,
-            cwd=self.folder,
-        )
-        wait_until(lambda: fetch(f"{self.url}/-/ready"), timeout, "Prometheus is ready", [self.log])
+        command = [
+            "prometheus",
+            f"--config.file={self._file}",
+            f"--storage.tsdb.path={self.folder / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--log.level=warn",
+            *self._flags,
+        ]
+        with self._host.entered():
+            self.process = Process(command, log=self.log, cwd=self.folder)
+            wait_until(lambda: fetch(f"{self.url}/-/ready"), timeout, "Prometheus is ready", [self.log])
 
     def query(self, expression: str, moment: float | None = None) -> list[tuple[dict[str, str], float]]:
         """Evaluate an expression, now or at a moment (time.time()): labels and value of an instant vector's series."""
         when = "" if moment is None else f"&time={moment:.3f}"
-        answer = fetch_json(f"{self.url}/api/v1/query?query={quote(expression)}{when}")
+        answer = self._ask(f"query?query={quote(expression)}{when}")
         return [(dict(row["metric"]), float(row["value"][1])) for row in answer["data"]["result"]]
+
+    def over_time(
+        self, expression: str, start: float, end: float, step: float = 1
+    ) -> list[tuple[dict[str, str], list[float]]]:
+        """Evaluate an expression at each step of a time (time.time()): labels, and the moments that have a value."""
+        span = f"&start={start:.3f}&end={end:.3f}&step={step:g}"
+        answer = self._ask(f"query_range?query={quote(expression)}{span}")
+        return [(dict(row["metric"]), [float(pair[0]) for pair in row["values"]]) for row in answer["data"]["result"]]
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the alerts that are pending or firing."""
-        found: list[dict[str, Any]] = fetch_json(f"{self.url}/api/v1/alerts")["data"]["alerts"]
+        found: list[dict[str, Any]] = self._ask("alerts")["data"]["alerts"]
         return found
+
+    def _ask(self, path: str) -> Any:
+        with self._host.entered():
+            return fetch_json(f"{self.url}/api/v1/{path}")
 
     def forget(self, *series: str) -> None:
         """Drop all samples so far of these series; needs the flag ``--web.enable-admin-api``."""
         chosen = "&".join(f"match[]={quote(each)}" for each in series)
-        post(f"{self.url}/api/v1/admin/tsdb/delete_series?{chosen}")
+        with self._host.entered():
+            post(f"{self.url}/api/v1/admin/tsdb/delete_series?{chosen}")
 
     def close(self) -> None:
         """Kill it and give its port back."""

@@ -78,9 +78,13 @@ class Sidecar:
 
     def start(self, timeout: float = 15) -> None:
         """Start it and wait until it listens."""
+        self.launch()
+        self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
+
+    def launch(self) -> None:
+        """Start it and return at once."""
         with self._host.entered():
             self.process = Process((*self.under, *self.argv), log=self.log, env=environment(self.env))
-        self.wait(lambda: self.get("/-/healthy"), timeout, "answers")
 
     def wait(self, predicate: Callable[[], object], timeout: float, what: str) -> None:
         """Wait for something about this sidecar; raises at once when its process ends."""

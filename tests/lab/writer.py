@@ -80,14 +80,22 @@ class Writer:
     """Inserts one row after another, on the nodes in turn, in a thread of its own.
 
     An error, or no answer within 3 s, costs the row (it may be there or not, it was not promised)
-    and the connection; the next row goes to the next node. Ends by itself after ten minutes.
+    and the connection; the next row goes to the next node. Ends by itself after ``longest`` seconds.
     """
 
-    def __init__(self, nodes: Sequence[GaleraNode], ledger: Ledger | None = None, *, pause: float = 0.01) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[GaleraNode],
+        ledger: Ledger | None = None,
+        *,
+        pause: float = 0.01,
+        longest: float = _LONGEST,
+    ) -> None:
         self.ledger = ledger or Ledger()
         self._failures: list[Failure] = []
         self._nodes = tuple(nodes)
         self._pause = pause
+        self._longest = longest
         self._stop = threading.Event()
         self._connections: dict[str, pymysql.Connection[DictCursor]] = {}
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -129,7 +137,7 @@ class Writer:
             self._drop(name)
 
     def _run(self) -> None:
-        end = time.monotonic() + _LONGEST
+        end = time.monotonic() + self._longest
         turn = 0
         while not self._stop.wait(self._pause) and time.monotonic() < end:
             node = self._nodes[turn % len(self._nodes)]

@@ -46,6 +46,8 @@ class Boot:
     stopping: bool = False
     closed: float | None = None
     """Since when Galera has no connection."""
+    caught_up: float | None = None
+    """Since when it joins and has all that the members have."""
     incarnation: str = ""
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from galera_exporter.bootstrap.decisions import Adopt, Confirm, Keep, Relabel, Stop
 from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.state import Epoch, Mode, Phase, Rule, Running, Snapshot, undefined
+from galera_exporter.model import Position
 
 
 def without_primary(running: Running, _snapshot: Snapshot | None) -> Keep | None:
@@ -39,6 +40,27 @@ def inconsistent(running: Running, _snapshot: Snapshot | None) -> Stop | None:
 def stranded(running: Running, _snapshot: Snapshot | None) -> Stop | None:
     """Galera gave up, as after a state transfer that failed: the server runs on and never joins again by itself."""
     return Stop("Galera has closed its connection to the group and does not come back") if running.stranded else None
+
+
+def forgotten(running: Running, _snapshot: Snapshot | None) -> Stop | None:
+    """The group threw the joiner's message away that it is done, and neither asks again.
+
+    Seen with Galera 26.4.23, where the joiner lost sight of the group and found it again while it took a state
+    transfer: "Rejecting JOIN message: new State Transfer required" on all nodes. It applies all, and is never Synced.
+    """
+    return (
+        Stop("Galera does not take it for joined though it has all data, and does not ask again")
+        if (running.forgotten)
+        else None
+    )
+
+
+def caught_up(node: str, position: Position, snapshot: Snapshot) -> bool:
+    """Whether a node has all that the members of the Primary component had at their last heartbeat but one."""
+    members = [snapshot.nodes[name].position for name in snapshot.primary if name != node and name in snapshot.nodes]
+    return bool(members) and all(
+        member.uuid == position.uuid and 0 <= member.seqno <= position.seqno for member in members
+    )
 
 
 def unknown_to_etcd(running: Running, snapshot: Snapshot | None) -> Adopt | Keep | None:

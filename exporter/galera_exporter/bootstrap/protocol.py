@@ -57,6 +57,7 @@ GATE: Final[tuple[Callable[[Case], GateDecision | Stop | None], ...]] = (
 RUN: Final[tuple[Callable[[Running, Snapshot | None], RunDecision | None], ...]] = (
     membership.inconsistent,
     membership.stranded,
+    membership.forgotten,
     membership.without_primary,
     membership.own_confirmation,
     membership.of_the_newest,

@@ -282,6 +282,8 @@ class Running:
     """Its ``wsrep_cluster_name``; empty: not known."""
     stranded: bool = False
     """Galera has closed its connection for a while: it does not try again by itself."""
+    forgotten: bool = False
+    """It is still joining, though for a while it has had all that the members have."""
     history: Mapping[int, Epoch] = field(default_factory=no_epochs)
 
 

@@ -12,6 +12,7 @@ from galera_exporter.bootstrap.desk import Boot, Desk
 from galera_exporter.bootstrap.gate import PROBE
 from galera_exporter.bootstrap.lineage import newest_confirmed
 from galera_exporter.bootstrap.local import LocalState, confirmed, synced, tainted
+from galera_exporter.bootstrap.membership import caught_up
 from galera_exporter.bootstrap.protocol import decide, supervise
 from galera_exporter.bootstrap.reading import NodePhase
 from galera_exporter.bootstrap.state import Activity, Running, Snapshot
@@ -19,6 +20,8 @@ from galera_exporter.model import NodeSample, NodeState
 
 _STRANDED: Final = 10.0
 """Seconds that Galera may be closed while a server starts or changes its view."""
+_FORGOTTEN: Final = 30.0
+"""Seconds from all data to Synced; it takes one."""
 
 
 class Watch:
@@ -73,6 +76,7 @@ class Watch:
             inconsistent=sample.state is NodeState.INCONSISTENT,
             group=group,
             stranded=self._stranded(sample, boot),
+            forgotten=self._forgotten(sample, boot),
             history=state.history,
         )
 
@@ -83,6 +87,16 @@ class Watch:
         now = self._desk.clock()
         boot.closed = now if boot.closed is None else boot.closed
         return now - boot.closed >= _STRANDED
+
+    def _forgotten(self, sample: NodeSample, boot: Boot) -> bool:
+        snapshot = self._desk.snapshot
+        joining = boot.boot_id and sample.primary and sample.state is NodeState.JOINING
+        if not joining or snapshot is None or not caught_up(self._desk.config.node, sample.position, snapshot):
+            boot.caught_up = None
+            return False
+        now = self._desk.clock()
+        boot.caught_up = now if boot.caught_up is None else boot.caught_up
+        return now - boot.caught_up >= _FORGOTTEN
 
     def _carry_out(self, decision: RunDecision, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
         desk = self._desk

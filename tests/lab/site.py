@@ -1,4 +1,4 @@
-"""Three pods and an etcd cluster that a scenario may treat as it likes; what breaks, the platform starts again."""
+"""Three pods and an etcd cluster that a test may treat as it likes; what breaks, the platform starts again."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import QUICK_EVS, EtcdCluster, GaleraCluster, Pod, Sidecar, wait_until
+from lab.etcd import EtcdCluster
+from lab.galera import GaleraCluster
 from lab.galera_config import NodeConfig
 from lab.namespaces import LOOPBACK, Host
-from lab.pod import bootstrap_flags, introduce
+from lab.pod import Pod, bootstrap_flags, introduce
+from lab.process import wait_until
+from lab.sidecar import Sidecar
 from lab.template import fill
+from lab.trio import QUICK_EVS
 from lab.wrapper import WrappedNode
 
 PREFIX = "/galera/v1/default/lab/"
@@ -30,7 +34,8 @@ Record = Mapping[str, Any]
 class Site:
     """Three pods and an etcd cluster below ``root``; ``hosts`` by name puts each where it can be cut off.
 
-    ``endpoints`` may give each sidecar another way to etcd, by the name of its node.
+    ``endpoints`` may give each sidecar another way to etcd, by the name of its node. ``options`` are further
+    options of each server; ``backoff``: seconds after which a database that has ended is started again.
     """
 
     def __init__(
@@ -42,12 +47,15 @@ class Site:
         flags: Mapping[str, str] | None = None,
         env: Mapping[str, Mapping[str, str]] | None = None,
         endpoints: Callable[[str, Sequence[str]], Sequence[str]] | None = None,
+        options: Mapping[str, str] | None = None,
+        backoff: float = BACKOFF,
     ) -> None:
+        self._backoff = backoff
         places = hosts or {}
         galera_hosts = [places.get(f"galera-{n}", LOOPBACK) for n in range(3)]
         etcd_hosts = [places.get(f"etcd-{n}", LOOPBACK) for n in range(members)]
         self.etcd = EtcdCluster(members, root, hosts=etcd_hosts, client=places.get("client", LOOPBACK))
-        self._galera = GaleraCluster(3, root, provider_options=QUICK_EVS, hosts=galera_hosts)
+        self._galera = GaleraCluster(3, root, options=options, provider_options=QUICK_EVS, hosts=galera_hosts)
         self.pods: tuple[Pod, ...] = tuple(
             self._pod(node.config, root, flags, (env or {}).get(node.name), endpoints) for node in self._galera.nodes
         )
@@ -61,7 +69,7 @@ class Site:
         env: Mapping[str, str] | None,
         endpoints: Callable[[str, Sequence[str]], Sequence[str]] | None,
     ) -> Pod:
-        node = WrappedNode(config, backoff=BACKOFF, env=env)
+        node = WrappedNode(config, backoff=self._backoff, env=env)
         ways = self.etcd.endpoints if endpoints is None else endpoints(node.name, self.etcd.endpoints)
         own = {
             **bootstrap_flags(node),

@@ -1,0 +1,1 @@
+"""Random faults against the real whole system, with a checker."""

@@ -161,7 +161,7 @@ check() {
   done
   set -- "${server[0]}" mariadb:mysql mariadb-install-db:mysql_install_db "wsrep_sst_$sst_method"
   case $sst_method in mariabackup) set -- "$@" mariadb-backup:mariabackup socat ;; rsync*) set -- "$@" rsync ;; esac
-  for name; do
+  for name in find "$@"; do
     command -v "${name%:*}" "${name#*:}" >/dev/null || finish 78 "no program ${name/:/ or } in PATH"
   done
   settings=$("${server[@]}" --verbose --help 2>&1) ||

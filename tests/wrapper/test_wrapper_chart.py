@@ -41,6 +41,7 @@ def accounts(folder: Path, **env: str) -> str:
             "POD_NAME": "x",
             "POD_IP": "127.0.0.1",
             "GALERA_INIT_DIR": str(init),
+            "GALERA_HANDOFF_DIR": str(folder / "handoff"),
             "GALERA_AUTH_DIR": str(auth),
             "GALERA_SCRIPTS_DIR": str(folder / "none"),
             **env,

@@ -68,13 +68,9 @@ def test_galeractl_in_a_sidecar_tells_that_all_is_well(db: Release) -> None:
 def test_the_sidecar_neither_logs_in_as_an_administrator_nor_sees_the_data(db: Release) -> None:
     for pod in db.pods():
         assert db.sql(pod.name, "SELECT CURRENT_USER()") == [["mysql@localhost"]], "the database's own user does, there"
-        said = db.kubectl("exec", pod.name, "-c", "exporter", "--", "python3", "-c", _TRIES)
-        assert json.loads(said) == {
-            "user": 10104,
-            "logins": {"root": 1698, "mysql": 1698, "nobody": 1045, "10104": 1045, "exporter": 1045},
-            "data": False,
-            "socket": "Read-only file system",
-        }
+        said = json.loads(db.kubectl("exec", pod.name, "-c", "exporter", "--", "python3", "-c", _TRIES))
+        assert set(said.pop("logins").values()) <= {1045, 1698}, "access denied"
+        assert said == {"user": 10104, "data": False, "socket": "Read-only file system"}
 
 
 def test_korean_text_and_table_names_are_the_same_on_every_node_and_in_any_case(db: Release) -> None:

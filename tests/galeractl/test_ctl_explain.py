@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ctl import OnTerminal, galeractl
@@ -218,9 +220,28 @@ def test_it_watches_until_ctrl_c(protocol: Protocol) -> None:
     assert seen.end() == 0
 
 
-def test_an_etcd_that_is_down_is_told_in_one_line(protocol: Protocol, etcd: EtcdCluster) -> None:
-    etcd.stop()
-    done = galeractl("explain", *protocol.flags)
+def test_of_what_answers_and_is_no_etcd_it_does_not_say_that_etcd_is_down() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = galeractl("explain", f"--etcd.endpoints=http://127.0.0.1:{other.server_port}")
+        other.shutdown()
     assert done.code == 2
-    assert done.err.startswith("galeractl: etcd: ")
     assert done.err.count("\n") == 1
+    assert "Without etcd" not in done.err
+
+
+@pytest.mark.parametrize("output", [(), ("--output", "json")], ids=["text", "json"])
+def test_of_an_etcd_that_is_down_it_says_what_that_means_and_where_to_look(
+    protocol: Protocol, etcd: EtcdCluster, output: tuple[str, ...]
+) -> None:
+    etcd.stop()
+    done = galeractl("explain", *output, *protocol.flags)
+    assert (done.code, done.out) == (2, "")
+    first, *rest = done.err.splitlines()
+    assert first.startswith("galeractl: etcd: ")
+    assert "Connection refused" in first
+    text = " ".join(rest)
+    assert "nothing can be elected" in text
+    assert "Databases that run go on" in text
+    assert "has a leader: galeractl etcd-health" in text
+    assert "More: docs/operations.md#etcd_unavailable" in text

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.records import epoch_fields
-from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase
+from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase, Reason
 from galera_exporter.bootstrap.transactions import LIVE, PRIMARY, REPORT
 from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
-from galera_exporter.errors import RegistryError
+from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.galeractl import orders
 from galera_exporter.galeractl.command import Command, Context, add_output, as_json
 from galera_exporter.galeractl.exits import Exit
@@ -36,6 +36,12 @@ _REMARK: Final = (
     "Decided here from etcd alone: nodes that it has as Primary are taken to answer. "
     "What a node itself waits for is on its status page and in its log."
 )
+
+_AWAY: Final = frozenset({RegistryReason.UNREACHABLE, RegistryReason.TIMEOUT, RegistryReason.NO_LEADER})
+_WITHOUT_ETCD: Final = f"""\
+Without etcd nothing can be elected, and a database that is stopped may have to wait. Databases that run go on: this does not touch them.
+Look first whether a majority of etcd's members runs and has a leader: {WORDS[Reason.ETCD_UNAVAILABLE].command}
+What a node waits for is on its status page too, http://NODE:10104/. More: {section(Reason.ETCD_UNAVAILABLE)}"""
 
 DESCRIPTION: Final = """\
 Show what each node reports, the newest elections, holds and orders, and what each node does next by
@@ -82,6 +88,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """Look once, or with --watch until Ctrl-C; see DESCRIPTION."""
+    try:
+        return _look(context, arguments)
+    except RegistryError as error:
+        if error.reason in _AWAY:
+            error.add_note(_WITHOUT_ETCD)
+        raise
+
+
+def _look(context: Context, arguments: argparse.Namespace) -> int:
     with closing(connect(context.config.etcd)) as etcd:
 
         def explained() -> tuple[str, int]:

@@ -82,6 +82,11 @@ def elected(protocol: Protocol) -> None:
     protocol.elected(epoch(4, 108, confirmed=False), Phase.ELECTED)
 
 
+def elected_and_refused(protocol: Protocol) -> None:
+    elected(protocol)
+    protocol.reports(report("galera-0", 108, activity=Activity.STARTING, refused=True))
+
+
 def given_up(protocol: Protocol) -> None:
     protocol.elected(epoch(4, 108, confirmed=False), Phase.VOID)
 
@@ -138,6 +143,14 @@ def tainted(protocol: Protocol) -> None:
         (all_here, 1, "galera-1 elects itself (epoch 4, from seqno 120 of epoch 3), for all nodes had reported."),
         (elected, 1, "galera-0 is elected (epoch 4) and starts its database."),
         (elected, 1, "  - epoch 4 by galera-0, from seqno 108 of epoch 3, for all nodes had reported, not confirmed\n"),
+        (elected_and_refused, 2, "that is seen: the database refuses the login of its sidecar: galera-0.\n"),
+        (elected_and_refused, 2, "(its database refuses the login of its sidecar: docs/operations.md#the-sidecars-"),
+        (
+            elected_and_refused,
+            2,
+            "  Give the sidecar the password that the database knows, or the database that of the",
+        ),
+        (elected_and_refused, 2, "  More: docs/operations.md#the-sidecars-login-is-refused\n"),
         (
             given_up,
             2,
@@ -167,6 +180,16 @@ def test_each_scene_has_its_words_and_its_exit_status(
     done = galeractl("explain", *protocol.flags)
     assert words in done.out
     assert done.code == code
+
+
+def test_json_names_the_nodes_whose_login_is_refused(protocol: Protocol) -> None:
+    protocol.outage()
+    elected(protocol)
+    assert galeractl("explain", "--output", "json", *protocol.flags).json["refused"] == []
+    elected_and_refused(protocol)
+    found = galeractl("explain", "--output", "json", *protocol.flags).json
+    assert found["refused"] == ["galera-0"]
+    assert found["nodes"][0]["flags"] == ["refused"]
 
 
 def test_of_a_node_that_answers_its_present_position_is_shown(protocol: Protocol) -> None:

@@ -13,7 +13,15 @@ from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.records import epoch_fields
 from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase, Reason
 from galera_exporter.bootstrap.transactions import LIVE, PRIMARY, REPORT
-from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
+from galera_exporter.bootstrap.words import (
+    REFUSED_ACTION,
+    REFUSED_MEANING,
+    REFUSED_SECTION,
+    RULES,
+    WORDS,
+    headline,
+    section,
+)
 from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.galeractl import orders
 from galera_exporter.galeractl.command import Command, Context, add_output, as_json
@@ -55,7 +63,8 @@ columns:
   EPOCH     the election that its data are of; 0: not known
   UUID      state UUID of its data; shown where nodes differ
   SEQNO     the last transaction of its data; of those that do not report: as etcd remembers it
-  FLAGS     safe: left in order, as the last; tainted: not whole; final: ended in order, at this seqno
+  FLAGS     safe: left in order, as the last; tainted: not whole; final: ended in order, at this seqno;
+            refused: its database does not let its sidecar in
   AGE       seconds since it renewed its keys, which end with their lease of 10 s
   NEXT      what it does next
 
@@ -69,7 +78,7 @@ JSON (--output json; with --watch one object a line):
   level healthy|degraded|down, text, namespace, cluster, revision, primary [node],
   election null or {phase elected|primary|void, epoch}, history [epoch], newest first, with
   epoch {number, parent, base, uuid, node, mode, rule, why, lossy, confirmed},
-  hold null or text, orders [{token, purpose, node, lossy, by}], unreadable [key],
+  refused [node], hold null or text, orders [{token, purpose, node, lossy, by}], unreadable [key],
   waiting [{nodes, reason, for [node], detail, meaning, action, command, costs [text], section,
            passes}],
   nodes [{node, activity, data, uuid, seqno, epoch, flags, age_seconds, next, reason}]; null: not known
@@ -157,6 +166,8 @@ def page(terminal: Terminal, found: Outlook) -> str:
         for order in snapshot.orders
     ]
     lines += [f"Cannot be read: {printable(key)}" for key in snapshot.unreadable]
+    if found.refused:
+        lines += ["", *_refusal(terminal, found.refused)]
     for each in found.waiting:
         lines += ["", *_reason(terminal, each)]
     lines += ["", terminal.paint(_REMARK, "dim")]
@@ -207,6 +218,16 @@ def _reason(terminal: Terminal, each: Waiting) -> list[str]:
     ]
 
 
+def _refusal(terminal: Terminal, nodes: tuple[str, ...]) -> list[str]:
+    head = f"{', '.join(nodes)}: the database refuses the login of its sidecar"
+    return [
+        terminal.paint(printable(head), "bad"),
+        *_wrapped(REFUSED_MEANING),
+        *_wrapped(REFUSED_ACTION),
+        f"  More: {REFUSED_SECTION}",
+    ]
+
+
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")
 
@@ -225,6 +246,7 @@ def _document(config: Config, seen: orders.Look, found: Outlook) -> dict[str, An
         "primary": sorted(snapshot.primary),
         "election": bootstrap and {"phase": bootstrap.phase, "epoch": _epoch_document(bootstrap.epoch)},
         "history": [_epoch_document(epoch) for epoch in history],
+        "refused": list(found.refused),
         "hold": snapshot.hold,
         "orders": [
             {"token": o.token, "purpose": o.purpose, "node": o.node, "lossy": o.lossy, "by": o.by}

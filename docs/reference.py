@@ -106,7 +106,7 @@ def metrics() -> str:
         *_metric_rows("MariaDB's own status", (*catalog.WSREP_ENUMS, *plain, *catalog.WSREP_OTHER)),
         *_metric_rows("Derived", catalog.DERIVED),
         *_metric_rows("Configuration of the server", catalog.CONFIGURATION),
-        *_metric_rows("Data directory (with `--datadir`)", catalog.DATADIR),
+        *_metric_rows("Data directory (with `--datadir`, or told by `galera-start.sh`)", catalog.DATADIR),
         *_metric_rows("Registry (with `--etcd.endpoints`)", catalog.REGISTRY),
         *_metric_rows("Bootstrap (with `--bootstrap.handoff-dir`)", catalog.BOOTSTRAP),
         *_metric_rows("Observer (`galera-exporter observe`)", catalog.OBSERVER),

@@ -222,7 +222,6 @@ def _bootstrap_contradictions(values: Mapping[str, Any]) -> list[str]:
     needs = {
         "bootstrap.state-dir": "where lineage is kept",
         "etcd.endpoints": "who decides",
-        "datadir": "the position of a stopped database",
         "expected-size": "how many nodes must report",
     }
     faults = [f"--bootstrap.handoff-dir: give --{name} too ({why})" for name, why in needs.items() if not values[name]]

@@ -42,7 +42,7 @@ class Node:
         self,
         config: Config,
         sampler: Sampler,
-        read_datadir: Callable[[float, float], DatadirFacts] | None,
+        read_datadir: Callable[[float, float], DatadirFacts | None] | None,
         *,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -66,12 +66,17 @@ class Node:
         self._sampler.read(MAX_AGE, 0.0)
 
     def datadir(self, timeout: float, *, max_age: float = MAX_AGE) -> DatadirFacts | None:
-        """Return what the data directory's files say; None where none is configured.
+        """Return what the data directory's files say; None where that is not configured, or not told yet.
 
         Raises:
-            OSError: the directory cannot be read, or not within ``timeout`` seconds.
+            OSError: it cannot be read, or not within ``timeout`` seconds.
         """
         return None if self._read_datadir is None else self._read_datadir(max_age, timeout)
+
+    @property
+    def reads_datadir(self) -> bool:
+        """Whether there is a way to know what the data directory's files say."""
+        return self._read_datadir is not None
 
     @property
     def expected(self) -> int:

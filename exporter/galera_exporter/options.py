@@ -12,6 +12,7 @@ from galera_exporter.parsing import address as _address
 from galera_exporter.parsing import choice as _choice
 from galera_exporter.parsing import endpoints as _endpoints
 from galera_exporter.parsing import folder as _folder
+from galera_exporter.parsing import folder_to_come as _folder_to_come
 from galera_exporter.parsing import host_port as _host_port
 from galera_exporter.parsing import integer as _integer
 from galera_exporter.parsing import labels as _labels
@@ -123,7 +124,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "datadir",
         _path,
         "",
-        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it no such metrics",
+        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it there are no such metrics, "
+        "unless galera-start.sh tells of it by --bootstrap.handoff-dir",
         "DIR",
         users=_SIDECAR,
     ),
@@ -200,7 +202,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option(
         "bootstrap.handoff-dir",
-        _folder,
+        _folder_to_come,
         "",
         "folder shared with the database's start script (galera-start.sh); without it this node takes no part in the "
         "bootstrap of the cluster",

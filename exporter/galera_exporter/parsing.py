@@ -119,6 +119,11 @@ def folder(text: str) -> Path | None:
     return Path(text) if text else None
 
 
+def folder_to_come(text: str) -> Path | None:
+    """Take a folder that is there, or that another program may still make in one that is there; or nothing."""
+    return Path(text) if text and Path(text).parent.is_dir() and not Path(text).exists() else folder(text)
+
+
 def peers(text: str) -> tuple[tuple[str, str], ...]:
     """Take NODE=URL, separated by commas."""
     found: dict[str, str] = {}

@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 from galera_exporter import __version__, lifetime
 from galera_exporter.bootstrap.coordinator import Coordinator
+from galera_exporter.bootstrap.handoff import Handoff
 from galera_exporter.bootstrap.peers import PATH as PEER_PATH
 from galera_exporter.bootstrap.peers import render as render_peer
 from galera_exporter.bounded import BoundedCall
@@ -156,11 +157,13 @@ class Sidecar:
         return Response.html(render_status(glance))
 
 
-def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts] | None:
-    if config.datadir is None:
-        return None
-    path = config.datadir
-    return BoundedCall(lambda: read_datadir(path))
+def _datadir_reader(config: Config) -> BoundedCall[DatadirFacts | None] | None:
+    """Look into the data directory, or else have the database's start script tell of it."""
+    if (path := config.datadir) is not None:
+        return BoundedCall(lambda: read_datadir(path))
+    if config.bootstrap.handoff_dir is not None:
+        return BoundedCall(Handoff(config.bootstrap.handoff_dir).datadir)
+    return None
 
 
 def run(config: Config) -> int:

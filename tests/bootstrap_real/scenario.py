@@ -104,7 +104,7 @@ class Scenario:
         ]
         if rows:
             began = [f"{pod.name} began with {read_fields(pod.node.handoff / 'request')}" for pod in self.pods]
-            recovered = [f"{pod.name} recovered: {_tail(pod.node.state_dir / 'recover.log')}" for pod in self.pods]
+            recovered = [f"{pod.name} recovered: {_tail(pod.node.datadir / 'recover.log')}" for pod in self.pods]
             rest = f"all had committed seqno {self._reached} at rest (0: they were not at rest)"
             raise AssertionError("\n".join([*rows, *began, *recovered, rest, f"epochs: {self.site.history}"]))
 

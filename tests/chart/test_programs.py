@@ -98,7 +98,8 @@ def test_the_sidecar_takes_its_configuration(name: str, tmp_path: Path) -> None:
     assert config.expected == replicas
     assert config.etcd.prefix == f"/galera/v1/{NAMESPACE}/{FULLNAME}/"
     assert [peer for peer, _ in config.bootstrap.peers] == [f"{FULLNAME}-{ordinal}" for ordinal in range(replicas)]
-    assert config.datadir == tmp_path / "var/lib/mysql"
+    assert config.datadir is None, "galera-start.sh tells of it"
+    assert config.bootstrap.handoff_dir == tmp_path / "run/galera/handoff"
     assert config.web.listen == (("", 10104),)
 
 

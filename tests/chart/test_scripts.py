@@ -28,6 +28,7 @@ class Container:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.init = root / "init"
+        self.handoff = root / "handoff"
         self.auth = root / "auth"
         self.values = root / "initdb" / "values"
         self.secret = root / "initdb" / "secret"
@@ -60,6 +61,7 @@ class Container:
                 "POD_IP": "10.0.0.7",
                 "GALERA_ROOT": str(self.root),
                 "GALERA_INIT_DIR": str(self.init),
+                "GALERA_HANDOFF_DIR": str(self.handoff),
                 "GALERA_AUTH_DIR": str(self.auth),
                 "GALERA_SCRIPTS_DIR": str(self.root / "initdb"),
                 **env,
@@ -118,6 +120,14 @@ def test_with_ipv6_galera_listens_there(container: Container) -> None:
     found = container.arguments(POD_IP="fd00::7", GALERA_PROVIDER_OPTIONS="gcache.size=1G")
     assert "--wsrep-node-address=[fd00::7]" in found
     assert "--wsrep-provider-options=gmcast.listen_addr=tcp://[::]:4567;gcache.size=1G" in found
+
+
+def test_the_handoff_folder_is_made_once_for_the_group_and_without_the_sticky_bit(container: Container) -> None:
+    for _ in range(2):
+        container.arguments()
+        assert stat.S_IMODE(container.handoff.stat().st_mode) == 0o2770
+        (container.handoff / "phase").touch()
+    assert container.handoff.joinpath("phase").exists()
 
 
 def test_passwords_are_in_a_file_that_only_its_owner_reads_and_in_no_argument(container: Container) -> None:

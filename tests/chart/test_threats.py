@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from alerts.helm import CHART
-from chart.release import CASES, Container, Release, case
+from chart.release import CASES, Container, Release, case, render
 
 PAGE = (CHART.parents[1] / "SECURITY.md").read_text(encoding="utf-8")
 SECURED = "tls-etcd-auth"
@@ -79,9 +79,35 @@ def test_every_port_of_the_chart_is_in_the_table_and_no_other() -> None:
     assert told == {port for pod in case("default").pods for port in pod.ports.values()}
 
 
-def test_nobody_but_the_database_writes_its_files() -> None:
-    for name in CASES:
-        for container in case(name).pod("galera").containers:
-            for mount in container.spec.get("volumeMounts", ()):
-                if mount["mountPath"] == "/var/lib/mysql" and container.name != "mariadb":
-                    assert mount["readOnly"] is True, (name, container.name)
+@pytest.mark.parametrize("name", CASES)
+def test_nobody_but_the_database_sees_its_files_or_can_stand_in_for_its_socket(name: str) -> None:
+    for container in case(name).pod("galera").containers:
+        if container.name == "mariadb":
+            continue
+        for mount in container.spec.get("volumeMounts", ()):
+            assert (mount["name"], mount.get("subPath", "")) not in {("data", ""), ("data", "data"), ("init", "")}
+            if mount["name"] == "socket":
+                assert mount["readOnly"] is True
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_container_beside_the_database_is_another_user_that_no_image_has_a_name_for(name: str) -> None:
+    pod = case(name).pod("galera")
+    users = {
+        container.name: container.spec["securityContext"].get("runAsUser", pod.spec["securityContext"]["runAsUser"])
+        for container in pod.containers
+        if container.name in ("mariadb", "exporter")
+    }
+    assert users == {"mariadb": 999, "exporter": 10104}
+    assert (
+        pod.container("exporter").spec["securityContext"].items()
+        >= pod.container("mariadb").spec["securityContext"].items()
+    )
+    assert pod.spec["securityContext"]["fsGroup"] == 999, "what the two hand to one another belongs to this group"
+
+
+def test_the_sidecar_keeps_its_user_where_values_of_an_older_chart_are_kept_and_gives_it_up_where_told() -> None:
+    without = render({"exporter": {"securityContext": None}}).pod("galera").container("exporter")
+    assert without.spec["securityContext"]["runAsUser"] == 10104
+    given = render({"exporter": {"securityContext": {"runAsUser": None}}}).pod("galera").container("exporter")
+    assert "runAsUser" not in given.spec["securityContext"], "where the platform chooses one, as OpenShift does"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from ctl import OnTerminal, galeractl
@@ -80,6 +82,11 @@ def elected(protocol: Protocol) -> None:
     protocol.elected(epoch(4, 108, confirmed=False), Phase.ELECTED)
 
 
+def elected_and_refused(protocol: Protocol) -> None:
+    elected(protocol)
+    protocol.reports(report("galera-0", 108, activity=Activity.STARTING, refused=True))
+
+
 def given_up(protocol: Protocol) -> None:
     protocol.elected(epoch(4, 108, confirmed=False), Phase.VOID)
 
@@ -136,6 +143,14 @@ def tainted(protocol: Protocol) -> None:
         (all_here, 1, "galera-1 elects itself (epoch 4, from seqno 120 of epoch 3), for all nodes had reported."),
         (elected, 1, "galera-0 is elected (epoch 4) and starts its database."),
         (elected, 1, "  - epoch 4 by galera-0, from seqno 108 of epoch 3, for all nodes had reported, not confirmed\n"),
+        (elected_and_refused, 2, "that is seen: the database refuses the login of its sidecar: galera-0.\n"),
+        (elected_and_refused, 2, "(its database refuses the login of its sidecar: docs/operations.md#the-sidecars-"),
+        (
+            elected_and_refused,
+            2,
+            "  Give the sidecar the password that the database knows, or the database that of the",
+        ),
+        (elected_and_refused, 2, "  More: docs/operations.md#the-sidecars-login-is-refused\n"),
         (
             given_up,
             2,
@@ -165,6 +180,16 @@ def test_each_scene_has_its_words_and_its_exit_status(
     done = galeractl("explain", *protocol.flags)
     assert words in done.out
     assert done.code == code
+
+
+def test_json_names_the_nodes_whose_login_is_refused(protocol: Protocol) -> None:
+    protocol.outage()
+    elected(protocol)
+    assert galeractl("explain", "--output", "json", *protocol.flags).json["refused"] == []
+    elected_and_refused(protocol)
+    found = galeractl("explain", "--output", "json", *protocol.flags).json
+    assert found["refused"] == ["galera-0"]
+    assert found["nodes"][0]["flags"] == ["refused"]
 
 
 def test_of_a_node_that_answers_its_present_position_is_shown(protocol: Protocol) -> None:
@@ -218,9 +243,28 @@ def test_it_watches_until_ctrl_c(protocol: Protocol) -> None:
     assert seen.end() == 0
 
 
-def test_an_etcd_that_is_down_is_told_in_one_line(protocol: Protocol, etcd: EtcdCluster) -> None:
-    etcd.stop()
-    done = galeractl("explain", *protocol.flags)
+def test_of_what_answers_and_is_no_etcd_it_does_not_say_that_etcd_is_down() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = galeractl("explain", f"--etcd.endpoints=http://127.0.0.1:{other.server_port}")
+        other.shutdown()
     assert done.code == 2
-    assert done.err.startswith("galeractl: etcd: ")
     assert done.err.count("\n") == 1
+    assert "Without etcd" not in done.err
+
+
+@pytest.mark.parametrize("output", [(), ("--output", "json")], ids=["text", "json"])
+def test_of_an_etcd_that_is_down_it_says_what_that_means_and_where_to_look(
+    protocol: Protocol, etcd: EtcdCluster, output: tuple[str, ...]
+) -> None:
+    etcd.stop()
+    done = galeractl("explain", *output, *protocol.flags)
+    assert (done.code, done.out) == (2, "")
+    first, *rest = done.err.splitlines()
+    assert first.startswith("galeractl: etcd: ")
+    assert "Connection refused" in first
+    text = " ".join(rest)
+    assert "nothing can be elected" in text
+    assert "Databases that run go on" in text
+    assert "has a leader: galeractl etcd-health" in text
+    assert "More: docs/operations.md#etcd_unavailable" in text

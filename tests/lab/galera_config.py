@@ -40,6 +40,12 @@ def other_user() -> str | None:
     return "nobody" if os.geteuid() == 0 else None
 
 
+def other_group() -> int | None:
+    """Return the group of the user that mariadbd is started as, if that is not this one."""
+    user = other_user()
+    return None if user is None else pwd.getpwnam(user).pw_gid
+
+
 def server_user() -> str:
     """Return the name of the user that mariadbd runs as."""
     return other_user() or os_user()
@@ -47,12 +53,12 @@ def server_user() -> str:
 
 def give(folder: Path) -> None:
     """Hand a folder and all in it to the user that mariadbd runs as."""
-    user = other_user()
-    if user is None:
+    user, group = other_user(), other_group()
+    if user is None or group is None:
         return
-    shutil.chown(folder, user)
+    shutil.chown(folder, user, group)
     for path in folder.rglob("*"):
-        shutil.chown(path, user)
+        shutil.chown(path, user, group)
 
 
 def provider() -> Path:

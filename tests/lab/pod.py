@@ -7,13 +7,18 @@ from pathlib import Path
 
 from lab.checks import LogMark, Transfer
 from lab.process import wait_until
-from lab.sidecar import Sidecar
+from lab.sidecar import UNSEEN, Sidecar
 from lab.wrapper import WrappedNode
 
 
 def bootstrap_flags(node: WrappedNode) -> dict[str, str]:
-    """Return the flags with which a sidecar decides for this node."""
-    return {"bootstrap.handoff-dir": str(node.handoff), "bootstrap.state-dir": str(node.state_dir)}
+    """Return the flags with which a sidecar decides for this node, whose data it may not see."""
+    return {
+        "bootstrap.handoff-dir": str(node.handoff),
+        "bootstrap.state-dir": str(node.state_dir),
+        "mariadb.socket": str(node.socket),
+        "datadir": UNSEEN,
+    }
 
 
 class Pod:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from lab.galera_config import other_group
 from lab.mariadb import GaleraNode
 from lab.page import Page
 from lab.ports import Ports
@@ -15,6 +16,8 @@ from lab.template import EXPORTER_PASSWORD
 from lab.web import fetch
 
 SCRAPE_TIMEOUT = 5.0
+UNSEEN = ""
+"""In place of the data directory: the sidecar is not told where that is."""
 
 
 class Sidecar:
@@ -22,6 +25,9 @@ class Sidecar:
 
     ``flags`` replace or add to the flags it is given by default (name without dashes to text). ``under`` is a
     command that starts it, in whatever surroundings, by exec: ``("prlimit", "--nofile=64")``.
+
+    Started by root it is another user than mariadbd, which is ``nobody``: root without any capability, so that only
+    owner, group and mode of a file decide. It has mariadbd's group, as in a pod, for the handoff folder.
     """
 
     def __init__(
@@ -74,7 +80,8 @@ class Sidecar:
     @property
     def argv(self) -> tuple[str, ...]:
         """The command line."""
-        return (sys.executable, "-m", "galera_exporter", "run", *(f"--{k}={v}" for k, v in self.flags.items()))
+        flags = (f"--{name}={text}" for name, text in self.flags.items() if text != UNSEEN)
+        return (*powerless(), sys.executable, "-m", "galera_exporter", "run", *flags)
 
     def start(self, timeout: float = 15) -> None:
         """Start it and wait until it listens."""
@@ -131,6 +138,14 @@ class Sidecar:
         """Kill it and give its port back."""
         self.kill()
         self._ports.close()
+
+
+def powerless() -> tuple[str, ...]:
+    """Return what a command is run with to have no right but those of its user, and of mariadbd's group."""
+    group = other_group()
+    if group is None:
+        return ()
+    return ("setpriv", "--bounding-set=-all", "--inh-caps=-all", f"--groups={group}", "--no-new-privs", "--")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -99,7 +99,8 @@ class WrappedNode(GaleraNode):
         for folder in (self.handoff, self.state_dir, self.init_dir):
             folder.mkdir(exist_ok=True)
             give(folder)
-        self.handoff.chmod(0o2770)
+        for folder in (self.handoff, self.state_dir):
+            folder.chmod(0o2770)  # the sidecar is another user of the group
         (self.init_dir / "10-lab.sql").write_text(init)
 
     @property
@@ -125,6 +126,7 @@ class WrappedNode(GaleraNode):
         if not self.datadir.exists():
             self.datadir.mkdir()
         give(self.datadir)
+        self.datadir.chmod(0o700)  # in a pod the sidecar does not even have it mounted
         command = [str(WRAPPER), "mariadbd", f"--defaults-file={self.config.file}"]
         if self._backoff is not None:
             command = ["bash", "-c", _PLATFORM, "platform", f"{self._backoff:g}", *command]

@@ -122,6 +122,19 @@ def test_options_that_contradict_each_other_are_refused(flags: dict[str, str], h
     assert any(hint in fault for fault in faults(flags))
 
 
+def test_the_handoff_folder_may_come_later_and_no_other(tmp_path: Path) -> None:
+    needed = {"etcd.endpoints": "http://a:1", "expected-size": "3", "bootstrap.state-dir": str(tmp_path)}
+    for place in (tmp_path, tmp_path / "to-come"):
+        assert good({**needed, "bootstrap.handoff-dir": str(place)}).bootstrap.handoff_dir == place
+    (tmp_path / "file").touch()
+    for name, place in (
+        ("bootstrap.handoff-dir", tmp_path / "file"),
+        ("bootstrap.handoff-dir", tmp_path / "not-there" / "to-come"),
+        ("bootstrap.state-dir", tmp_path / "to-come"),
+    ):
+        assert "is no directory" in faults({**needed, "bootstrap.handoff-dir": str(tmp_path), name: str(place)})[0]
+
+
 def test_both_forms_of_a_password_at_once_are_refused() -> None:
     found = faults({"mariadb.password-file": "/dev/null"}, {"GALERA_EXPORTER_MARIADB_PASSWORD": "hunter2"})
     assert len(found) == 1

@@ -41,6 +41,7 @@ def accounts(folder: Path, **env: str) -> str:
             "POD_NAME": "x",
             "POD_IP": "127.0.0.1",
             "GALERA_INIT_DIR": str(init),
+            "GALERA_HANDOFF_DIR": str(folder / "handoff"),
             "GALERA_AUTH_DIR": str(auth),
             "GALERA_SCRIPTS_DIR": str(folder / "none"),
             **env,
@@ -206,5 +207,10 @@ def test_a_start_lives_as_long_as_something_is_read_or_written(
                 said.append(subprocess.run(probe, check=False, timeout=20, env=env).returncode)
                 time.sleep(1.2)  # longer than the limit, which is what is tested
             assert said == expected
+            # The sidecar can write there too.
+            progress, proof = lab_folder / "progress", lab_folder / "proof"
+            progress.write_text(" ".join([*progress.read_text().split()[:2], f"a[$(touch\t{proof})]"]) + "\n")
+            assert subprocess.run(probe, check=False, timeout=20, env=env).returncode == 0
+            assert not proof.exists(), "no text of it is run as a command"
         finally:
             container.kill()

@@ -223,7 +223,7 @@ def test_what_an_earlier_start_left_in_the_handoff_folder_is_removed(stopped: De
     stopped.node.start()
     stopped.request()
     names = {entry.name for entry in stopped.node.handoff.iterdir()}
-    assert names == {"phase", "request"}
+    assert names == {"phase", "request", "datadir"}
 
 
 @pytest.mark.parametrize(("missing", "said"), [("mariadb-backup", "mariadb-backup or mariabackup"), ("socat", "socat")])

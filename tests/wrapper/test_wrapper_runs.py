@@ -57,7 +57,7 @@ def test_a_killed_server_gives_its_status_and_the_next_request_has_its_position(
     request = running.request()
     assert request["position"] == f"{status['wsrep_local_state_uuid']}:{status['wsrep_last_committed']}"
     assert (request["data"], request["source"], request["grastate"]) == ("data", "recover", "ok")
-    assert "Server socket created" not in (node.state_dir / "recover.log").read_text()  # a probe would be misled
+    assert "Server socket created" not in (node.datadir / "recover.log").read_text()  # a probe would be misled
     assert (request["own_uuid"], request["view"]) == (status["wsrep_gcomm_uuid"], status["wsrep_gcomm_uuid"])
     assert int(request["view_seq"]) >= 1
 
@@ -236,7 +236,7 @@ def test_a_gtid_behind_the_recovered_position_is_not_part_of_it(make: Make) -> N
     node.start()
     request = decider.request()
     assert request["position"] == f"{status['wsrep_local_state_uuid']}:{status['wsrep_last_committed']}"
-    assert f"Recovered position: {request['position']},7-" in (node.state_dir / "recover.log").read_text()
+    assert f"Recovered position: {request['position']},7-" in (node.datadir / "recover.log").read_text()
 
 
 def test_a_platform_starts_again_what_ended_and_not_what_was_stopped(make: Make) -> None:

@@ -15,8 +15,10 @@ done 2>/dev/null <"$handoff/phase"
 [[ ${wrapper[phase]-} == starting ]] || exit 0
 readonly boot=${wrapper[boot_id]-} pid=${wrapper[pid]-0}
 
+# The sidecar, another user, may write to this folder: no link of its is followed, and no text of its is calculated with.
 keep() { # file word...
-  printf '%s\n' "${*:2}" >"$handoff/.$1.new" && mv -f "$handoff/.$1.new" "$handoff/$1"
+  (rm -f "$handoff/.$1.new" && set -C && printf '%s\n' "${*:2}" >"$handoff/.$1.new" &&
+    mv -fT "$handoff/.$1.new" "$handoff/$1")
 }
 
 # It says yes to a refusal too: who refuses, lives. Its own limit ends with the connection; a frozen server takes that.
@@ -43,7 +45,7 @@ done
 read -r now _ </proc/uptime
 now=${now%.*} of='' last='' since=0
 { read -r of last since <"$handoff/progress"; } 2>/dev/null
-if [[ $of != "$boot" || $last != "$bytes" ]]; then
+if [[ $of != "$boot" || $last != "$bytes" || ! $since =~ ^[1-9][0-9]{0,9}$ ]]; then
   keep progress "$boot" "$bytes" "$now"
 elif ((now - since >= stall)); then
   echo "mariadbd has not answered yet, and for $((now - since)) s nothing was read or written"

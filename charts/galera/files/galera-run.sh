@@ -49,6 +49,9 @@ SQL
   fi
 }
 
+# The volume itself has the sticky bit, as a volume in memory does: there nobody can move what the other one wrote.
+[[ -d $GALERA_HANDOFF_DIR ]] || mkdir -m 2770 "$GALERA_HANDOFF_DIR"
+
 rm -f "$init"/*.sql # of an earlier start of this container
 (umask 077 && accounts >"$init/10-accounts.sql")
 for file in "$scripts"/*/*.sql; do

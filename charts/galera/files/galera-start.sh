@@ -5,7 +5,9 @@
 # wait (for its decision), start, supervise. Without a decision made for this very start nothing is started, and
 # only a decision makes a new cluster: no file that is left on a disk can.
 #
-# Files to and from the sidecar, in GALERA_HANDOFF_DIR, are lines name=value, renamed into place, never sourced.
+# Files to and from the sidecar, in GALERA_HANDOFF_DIR, are lines name=value, renamed into place, never sourced. The
+# sidecar is another user, and writes to that folder and to GALERA_STATE_DIR: what it says is checked, and what it may
+# put there is never written through. It has no right to see the data: "datadir" tells it what it has to know of them.
 # Exit status: mariadbd's own (128+n after signal n); 0 if asked to end before it was started; 70 the initialization
 # failed, or the decision does not fit the data; 75 the lease of a bootstrap was not renewed; 78 something is missing.
 set -u
@@ -27,6 +29,7 @@ child=0 status=0            # our running child; how the last one ended
 asked='' deadline='' taken=0 # when the child was asked to end, is killed, its decision was taken: by now()
 moved='' still='' # bytes that a server which ends has read and written, and since when it is so many
 temporary=0 pace=0.2        # the server that runs the init SQL; seconds between two looks at things
+due=0 described=''          # when the data directory is described again, by now(); how it was
 ending='' again='' stale='' # why the child is ended: a signal to us; an order; a lease that was not renewed
 
 exec {pipe}<> <(:) # nobody writes to it: a read with a timeout is a sleep that needs no process
@@ -34,12 +37,18 @@ trap 'ending=1' TERM INT QUIT # mariadbd ignores INT; all three mean: shut down 
 trap : HUP
 
 log() { printf '%(%F %T)T [galera-start] %s\n' -1 "$*" >&2; }
-tick() { read -rt "$pace" -u "$pipe" || :; }
+tick() {
+  ((now < due)) || describe
+  read -rt "$pace" -u "$pipe" || :
+}
 # Whole seconds that only grow. SECONDS of bash follows the wall clock, which jumps.
 now() { read -r now _ </proc/uptime && now=${now%.*}; }
 
-keep() { # file line...: written whole or not at all, also when the power fails; our group may read it
-  (umask 027 && printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1" && sync "${1%/*}") && return
+# Written whole or not at all, also when the power fails; our group may read it. With -C only a file that is not there is
+# opened: a link that the sidecar made to a file of the database is not followed.
+keep() { # file line...
+  (rm -f "$1.new" && set -C && umask 027 && printf '%s\n' "${@:2}" >"$1.new" && sync "$1.new" &&
+    mv -fT "$1.new" "$1" && sync "${1%/*}") && return
   log "cannot write $1"
   return 1
 }
@@ -60,10 +69,41 @@ tell() { # phase text [exit status]
   keep "$handoff/phase" "boot_id=$boot" "phase=$1" "pid=$child" "text=${2//$'\n'/ }" ${3:+"exit=$3"}
 }
 
+# What the sidecar has to know of the data directory: what its top folder has, and how far a state transfer is. It is no
+# more than it could read there, if it had the right. Times are seconds since the epoch; | ends a line of grastate.dat.
+describe() {
+  local size changed type path begun pages=0 page_bytes=0 logs=0 mysql=0 view_file=0 started='' received='' newest=0
+  local grastate=''
+  now
+  begun=$now
+  [[ -r $datadir && -x $datadir ]] || return 0
+  while read -r size changed type path; do
+    changed=${changed%.*}
+    case $path in
+      mysql) mysql=1 ;;
+      gvwstate.dat) view_file=1 ;;
+      grastate.dat) { read -rd '' -n 4096 grastate <"$datadir/grastate.dat"; } 2>/dev/null ;;
+      gcache.page.*) pages=$((pages + 1)) page_bytes=$((page_bytes + size)) ;;
+      GRA_*.log) logs=$((logs + 1)) ;;
+      sst_in_progress) started=$changed ;;
+      .sst) received=${received:-0} ;;
+      .sst/*)
+        [[ $type != f ]] || received=$((received + size)) newest=$((changed > newest ? changed : newest))
+        ;;
+    esac
+  done < <(cd "$datadir" && find . -mindepth 1 '(' -path ./.sst -o -path './.sst/*' -o -prune ')' \
+    -printf '%s %T@ %y %P\n' 2>/dev/null)
+  set -- "mysql=$mysql" "grastate=${grastate//$'\n'/|}" "gvwstate=$view_file" "sst_start=$started" \
+    "sst_received=$received" "sst_changed=$newest" "pages=$pages" "page_bytes=$page_bytes" "gra_logs=$logs"
+  [[ $* == "$described" ]] || { keep "$handoff/datadir" "$@" && described=$*; }
+  now
+  due=$((now + 2 + 10 * (now - begun))) # what takes long is not done all the time
+}
+
 finish() { # status text
   [[ $temporary == 0 ]] || kill -KILL "$temporary" 2>/dev/null # its data are incomplete and made anew
   log "$2"
-  [[ ! -w $handoff ]] || tell exited "$2" "$1"
+  [[ ! -w $handoff ]] || { describe && tell exited "$2" "$1"; }
   exit "$1"
 }
 
@@ -121,7 +161,7 @@ check() {
   done
   set -- "${server[0]}" mariadb:mysql mariadb-install-db:mysql_install_db "wsrep_sst_$sst_method"
   case $sst_method in mariabackup) set -- "$@" mariadb-backup:mariabackup socat ;; rsync*) set -- "$@" rsync ;; esac
-  for name; do
+  for name in find "$@"; do
     command -v "${name%:*}" "${name#*:}" >/dev/null || finish 78 "no program ${name/:/ or } in PATH"
   done
   settings=$("${server[@]}" --verbose --help 2>&1) ||
@@ -172,6 +212,7 @@ prepare() {
   check
   rm -f "$handoff"/{request,decision,decision.used,order,lease} # of an earlier start
   tell preparing 'looks at the data directory'
+  describe
   data=empty sst_interrupted=0 view_text=''
   [[ ! -e $datadir/mysql && ! -e $datadir/ibdata1 ]] || data=data
   [[ ! -e $marker ]] || data=incomplete
@@ -196,7 +237,7 @@ recover() {
 }
 
 find_position() { # position, source
-  local log_file=$state/recover.log
+  local log_file=$datadir/recover.log
   if [[ $grastate == ok && $seqno != -1 ]]; then
     position=$uuid:$seqno source=grastate
   elif [[ -e $datadir/mysql ]]; then # without, mariadbd would make InnoDB's files and find nothing
@@ -204,7 +245,7 @@ find_position() { # position, source
     rm -f "$log_file"
     # Without the wsrep options it would skip the recovery. It must not listen: a probe could take it for the server.
     launch "${server[@]}" --wsrep-recover --wsrep-on=ON --wsrep-provider="$provider" --skip-networking \
-      --wsrep-cluster-address=gcomm://localhost --socket="$handoff/recover.sock" --log-error="$log_file"
+      --wsrep-cluster-address=gcomm://localhost --socket="$datadir/recover.sock" --log-error="$log_file"
     deadline=$((now + recover_seconds))
     attend end_child_soon
     leave_if_asked
@@ -268,7 +309,7 @@ decided() {
   text+=" group=${group:-as configured}"
   if [[ ${got[boot_id]-} != "$boot" || ${got[version]-} != 1 ]]; then
     log "ignored a decision for another start (${got[boot_id]-none})"
-  elif [[ ! $action:$lease_seconds =~ ^(join:.*|bootstrap:[1-9][0-9]{0,5})$ ||
+  elif [[ ! $action:$lease_seconds =~ ^(join:|bootstrap:[1-9][0-9]{0,5})$ ||
     ! $start_position =~ ^($UUID:[0-9]{1,19})?$ || ! $group =~ ^[0-9A-Za-z._-]{0,32}$ ]]; then
     log "ignored a decision that makes no sense: $text lease_seconds=$lease_seconds"
   else
@@ -287,7 +328,7 @@ wipe() { # all of the data directory but the marker and a file system's own fold
 
 # Makes system tables and runs the init SQL. Whatever ends it, the marker stays and all is made anew.
 initialize() {
-  local user file socket=$handoff/init.sock
+  local user file socket=$datadir/init.sock # nobody else may be the server that gets the init SQL
   tell initializing 'makes the system tables'
   user=$(id -un) || finish 78 "user $(id -u) has no name in /etc/passwd; the administrator's account needs one"
   { : >"$marker" && sync "$marker" "$datadir"; } || finish 78 "cannot write $marker"
@@ -349,7 +390,7 @@ arrange() {
   elif [[ $fresh == 1 ]]; then
     # In the state directory: the SST removes it from the other. A zero uuid makes the joiner ask for an SST whatever
     # InnoDB has, and shows the next start, if this one fails before that, that the data are not to be trusted.
-    cp -p "$datadir/grastate.dat" "$state/grastate.dat.discarded" 2>/dev/null
+    keep "$state/grastate.dat.discarded" "$(cat "$datadir/grastate.dat" 2>/dev/null)"
     write_grastate "$ZERO" 0
     flags=()
   elif [[ $start_position && $uuid != "$start_uuid" ]]; then

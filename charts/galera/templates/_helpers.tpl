@@ -54,6 +54,12 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* Security of the sidecar's container. Values that were kept (--reuse-values) from a chart without it get its user too. */}}
+{{- define "galera.exporter.security" -}}
+{{- $own := hasKey .Values.exporter "securityContext" | ternary .Values.exporter.securityContext (dict "runAsUser" 10104) -}}
+{{- toYaml (merge (deepCopy $own) .Values.containerSecurityContext) }}
+{{- end -}}
+
 {{/* The image and its policy, of the sidecar and its like. */}}
 {{- define "galera.exporter.image" -}}
 image: {{ include "galera.image" (list . .Values.exporter.image .Chart.AppVersion) }}

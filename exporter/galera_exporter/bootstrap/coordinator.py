@@ -22,7 +22,7 @@ from galera_exporter.bootstrap.reading import BootstrapReading, NodePhase
 from galera_exporter.bootstrap.state import LastKnown, Peer, Running
 from galera_exporter.bootstrap.store import operations
 from galera_exporter.bootstrap.watch import Watch
-from galera_exporter.errors import RegistryError
+from galera_exporter.errors import DatabaseReason, RegistryError
 from galera_exporter.model import NodeRecord, Position
 from galera_exporter.node import Node
 from galera_exporter.registry.etcd import Etcd
@@ -138,7 +138,8 @@ class Coordinator:
             self._running, wrote = self._watch.look(reading.sample, boot, group)
             return wrote
         if wrapper.phase in {WrapperPhase.INITIALIZING, WrapperPhase.STARTING, WrapperPhase.WAITING}:
-            return self._silent(boot)
+            refused = reading.reason is DatabaseReason.AUTH and reading.taken >= boot.decided
+            return self._silent(boot, refused=refused)
         return self._idle(wrapper)
 
     def _idle(self, wrapper: Wrapper) -> bool:
@@ -146,7 +147,7 @@ class Coordinator:
         self._desk.journal.stands(NodePhase.IDLE, self._desk.state.epoch, Position(), wrapper.boot_id)
         return False
 
-    def _silent(self, boot: Boot) -> bool:
+    def _silent(self, boot: Boot, *, refused: bool) -> bool:
         """The database starts, and does not answer yet: others must know that it may run.
 
         One that had answered may only be slow: its keys end with their lease, which nobody
@@ -162,7 +163,7 @@ class Coordinator:
         if desk.taken_over:
             self._watch.stop(Stop(f"the election of epoch {desk.state.epoch} was taken over"), boot)
             return False  # no lease for it: the wrapper ends it, or never starts it
-        wrote = desk.publish(boot.report, desk.snapshot)
+        wrote = desk.publish(replace(boot.report, refused=refused), desk.snapshot)
         desk.extend(boot)
         return wrote
 

@@ -21,6 +21,7 @@ from galera_exporter.bootstrap.choice import (
 from galera_exporter.bootstrap.decisions import Elect, Stop, Wait
 from galera_exporter.bootstrap.lineage import Standing, newest_confirmed, origin
 from galera_exporter.bootstrap.state import Activity, Epoch, Held, Mode, Order, Phase, Purpose, Reason, Report, Rule
+from galera_exporter.bootstrap.words import REFUSED
 from galera_exporter.model import ZERO_UUID
 
 
@@ -97,7 +98,7 @@ def other_election(case: Case) -> Wait | None:
         return None
     node = bootstrap.epoch.node
     if node in case.seen.reports:
-        return Wait(Reason.BOOTSTRAPPER_STARTING, (node,))
+        return Wait(Reason.BOOTSTRAPPER_STARTING, (node,), REFUSED if case.seen.reports[node].refused else "")
     return None if case.timers.takeover else Wait(Reason.BOOTSTRAPPER_ABSENT, (node,))
 
 

@@ -2,7 +2,8 @@
 
 Each is lines of ``name=value``, written to a temporary name and renamed, so that a
 reader sees all of it or nothing. The wrapper writes ``request`` and ``phase``; the sidecar writes
-``decision``, ``lease`` and ``order``. All are bound to the boot id of one start of the database.
+``decision``, ``lease`` and ``order``. All are bound to the boot id of one start of the database. ``datadir`` is the
+wrapper's too: what the data directory has, for a sidecar that may not look into it.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Final
 
 from galera_exporter.bootstrap.local import Request
 from galera_exporter.bootstrap.state import Held, View
-from galera_exporter.mariadb.datadir import parse_position
-from galera_exporter.model import Position
+from galera_exporter.mariadb.datadir import parse_grastate, parse_position
+from galera_exporter.model import DatadirFacts, Position
 
 VERSION: Final = "1"
 _LONGEST: Final = 64 * 1024
@@ -71,6 +72,11 @@ class Handoff:
         """Return the request for a decision; None without one, or where it is not whole."""
         return parse_request(self._read("request"))
 
+    def datadir(self) -> DatadirFacts | None:
+        """Return what the wrapper says of the data directory's files; None as long as it has said nothing."""
+        found = self._read("datadir")
+        return parse_datadir(found) if found else None
+
     def decided(self, boot_id: str) -> bool:
         """Whether a decision for this start was handed out, taken or not: the wrapper keeps it until its next start."""
         return any(self._read(name).get("boot_id") == boot_id for name in ("decision", "decision.used"))
@@ -110,6 +116,31 @@ class Handoff:
         finally:
             os.close(handle)
         temporary.replace(self._folder / name)
+
+
+def parse_datadir(fields: Mapping[str, str]) -> DatadirFacts:
+    """Return what these fields say of a data directory; what they leave out is not there."""
+    grastate = parse_grastate(fields.get("grastate", "").replace("|", "\n"))
+    start, received, changed, pages, page_bytes, logs = (
+        int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+        for text in (
+            fields.get(name, "")
+            for name in ("sst_start", "sst_received", "sst_changed", "pages", "page_bytes", "gra_logs")
+        )
+    )
+    return DatadirFacts(
+        present=fields.get("mysql") == "1",
+        grastate=None if grastate is None else grastate.position,
+        safe_to_bootstrap=None if grastate is None else grastate.safe_to_bootstrap,
+        sst_in_progress=start is not None,
+        sst_start=start,
+        sst_received_bytes=received,
+        sst_changed=max(start or 0, changed or 0) or None,
+        gcache_page_files=pages or 0,
+        gcache_page_bytes=page_bytes or 0,
+        gra_log_files=logs or 0,
+        gvwstate_present=fields.get("gvwstate") == "1",
+    )
 
 
 def parse_request(fields: Mapping[str, str]) -> Request | None:

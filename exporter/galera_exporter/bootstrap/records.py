@@ -162,6 +162,7 @@ def _report_fields(report: Report) -> dict[str, Any]:
         "view": None if view is None else {"seq": view.seq, "members": view.members},
         "expected": report.expected,
         "history": [epoch_fields(report.history[number]) for number in sorted(report.history)],
+        **({"refused": True} if report.refused else {}),
     }
 
 
@@ -197,6 +198,7 @@ def _report(fields: Fields) -> Report:
         view=_view(fields.inner("view")) if fields.has("view") else None,
         expected=fields.number("expected", 0, low=0, high=MAX_MEMBERS),
         history=epochs,
+        refused=fields.flag("refused"),
     )
 
 

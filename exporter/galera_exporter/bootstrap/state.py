@@ -179,6 +179,8 @@ class Report:
     """How many nodes it thinks the cluster has."""
     history: Mapping[int, Epoch] = field(default_factory=no_epochs)
     """The epochs it knows, for an etcd that lost them."""
+    refused: bool = False
+    """Its database answers, and does not let the sidecar in. For people: nothing is decided by it."""
 
     @property
     def usable(self) -> bool:

@@ -70,7 +70,8 @@ class StateFile:
             indent=1,
         )
         temporary = self._path.with_suffix(".new")
-        with temporary.open("w", encoding="utf-8") as file:
+        temporary.unlink(missing_ok=True)  # a rest may belong to the user that an older chart gave the sidecar
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

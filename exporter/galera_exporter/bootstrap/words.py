@@ -223,6 +223,18 @@ RULES: Final[Mapping[Rule, str]] = {
 """Why a node could be elected."""
 
 
+REFUSED_SECTION: Final = "docs/operations.md#the-sidecars-login-is-refused"
+REFUSED: Final = f"its database refuses the login of its sidecar: {REFUSED_SECTION}"
+REFUSED_MEANING: Final = (
+    "The server runs, but the account or the password that the sidecar has is not the server's. So nobody can tell "
+    "how this node is: it is not confirmed, nobody joins it, and no clients are sent to it."
+)
+REFUSED_ACTION: Final = (
+    "Give the sidecar the password that the database knows, or the database that of the sidecar. "
+    "The sidecar tries again with what its password file has then: nothing has to be restarted."
+)
+
+
 def headline(wait: Wait) -> str:
     """Return why a node waits, with the nodes it names and the details, in one line."""
     nodes = f": {', '.join(wait.nodes)}" if wait.nodes else ""

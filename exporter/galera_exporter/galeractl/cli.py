@@ -117,7 +117,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         if debug:
             traceback.print_exc()
         text, code = _explain(error)
-        sys.stderr.write(f"galeractl: {printable(text)}\n")
+        notes: list[str] = getattr(error, "__notes__", [])
+        sys.stderr.write("\n".join([f"galeractl: {printable(text)}", *notes]) + "\n")
         return code
 
 

@@ -11,10 +11,18 @@ from typing import Any, Final
 
 from galera_exporter.bootstrap.decisions import Wait
 from galera_exporter.bootstrap.records import epoch_fields
-from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase
+from galera_exporter.bootstrap.state import Bootstrap, Epoch, Phase, Reason
 from galera_exporter.bootstrap.transactions import LIVE, PRIMARY, REPORT
-from galera_exporter.bootstrap.words import RULES, WORDS, headline, section
-from galera_exporter.errors import RegistryError
+from galera_exporter.bootstrap.words import (
+    REFUSED_ACTION,
+    REFUSED_MEANING,
+    REFUSED_SECTION,
+    RULES,
+    WORDS,
+    headline,
+    section,
+)
+from galera_exporter.errors import RegistryError, RegistryReason
 from galera_exporter.galeractl import orders
 from galera_exporter.galeractl.command import Command, Context, add_output, as_json
 from galera_exporter.galeractl.exits import Exit
@@ -37,6 +45,12 @@ _REMARK: Final = (
     "What a node itself waits for is on its status page and in its log."
 )
 
+_AWAY: Final = frozenset({RegistryReason.UNREACHABLE, RegistryReason.TIMEOUT, RegistryReason.NO_LEADER})
+_WITHOUT_ETCD: Final = f"""\
+Without etcd nothing can be elected, and a database that is stopped may have to wait. Databases that run go on: this does not touch them.
+Look first whether a majority of etcd's members runs and has a leader: {WORDS[Reason.ETCD_UNAVAILABLE].command}
+What a node waits for is on its status page too, http://NODE:10104/. More: {section(Reason.ETCD_UNAVAILABLE)}"""
+
 DESCRIPTION: Final = """\
 Show what each node reports, the newest elections, holds and orders, and what each node does next by
 the rules of the bootstrap protocol, in words: why it waits, for whom, and the command that resolves it.
@@ -49,7 +63,8 @@ columns:
   EPOCH     the election that its data are of; 0: not known
   UUID      state UUID of its data; shown where nodes differ
   SEQNO     the last transaction of its data; of those that do not report: as etcd remembers it
-  FLAGS     safe: left in order, as the last; tainted: not whole; final: ended in order, at this seqno
+  FLAGS     safe: left in order, as the last; tainted: not whole; final: ended in order, at this seqno;
+            refused: its database does not let its sidecar in
   AGE       seconds since it renewed its keys, which end with their lease of 10 s
   NEXT      what it does next
 
@@ -63,7 +78,7 @@ JSON (--output json; with --watch one object a line):
   level healthy|degraded|down, text, namespace, cluster, revision, primary [node],
   election null or {phase elected|primary|void, epoch}, history [epoch], newest first, with
   epoch {number, parent, base, uuid, node, mode, rule, why, lossy, confirmed},
-  hold null or text, orders [{token, purpose, node, lossy, by}], unreadable [key],
+  refused [node], hold null or text, orders [{token, purpose, node, lossy, by}], unreadable [key],
   waiting [{nodes, reason, for [node], detail, meaning, action, command, costs [text], section,
            passes}],
   nodes [{node, activity, data, uuid, seqno, epoch, flags, age_seconds, next, reason}]; null: not known
@@ -82,6 +97,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """Look once, or with --watch until Ctrl-C; see DESCRIPTION."""
+    try:
+        return _look(context, arguments)
+    except RegistryError as error:
+        if error.reason in _AWAY:
+            error.add_note(_WITHOUT_ETCD)
+        raise
+
+
+def _look(context: Context, arguments: argparse.Namespace) -> int:
     with closing(connect(context.config.etcd)) as etcd:
 
         def explained() -> tuple[str, int]:
@@ -142,6 +166,8 @@ def page(terminal: Terminal, found: Outlook) -> str:
         for order in snapshot.orders
     ]
     lines += [f"Cannot be read: {printable(key)}" for key in snapshot.unreadable]
+    if found.refused:
+        lines += ["", *_refusal(terminal, found.refused)]
     for each in found.waiting:
         lines += ["", *_reason(terminal, each)]
     lines += ["", terminal.paint(_REMARK, "dim")]
@@ -192,6 +218,16 @@ def _reason(terminal: Terminal, each: Waiting) -> list[str]:
     ]
 
 
+def _refusal(terminal: Terminal, nodes: tuple[str, ...]) -> list[str]:
+    head = f"{', '.join(nodes)}: the database refuses the login of its sidecar"
+    return [
+        terminal.paint(printable(head), "bad"),
+        *_wrapped(REFUSED_MEANING),
+        *_wrapped(REFUSED_ACTION),
+        f"  More: {REFUSED_SECTION}",
+    ]
+
+
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")
 
@@ -210,6 +246,7 @@ def _document(config: Config, seen: orders.Look, found: Outlook) -> dict[str, An
         "primary": sorted(snapshot.primary),
         "election": bootstrap and {"phase": bootstrap.phase, "epoch": _epoch_document(bootstrap.epoch)},
         "history": [_epoch_document(epoch) for epoch in history],
+        "refused": list(found.refused),
         "hold": snapshot.hold,
         "orders": [
             {"token": o.token, "purpose": o.purpose, "node": o.node, "lossy": o.lossy, "by": o.by}

@@ -54,6 +54,11 @@ class Outlook:
     level: Exit
     text: str
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The nodes whose databases do not let their sidecars in."""
+        return _refused(self.snapshot)
+
 
 def outlook(snapshot: Snapshot, ages: Mapping[str, float], live: Mapping[str, Position]) -> Outlook:
     """Return what is so, and what follows; by node: ``ages`` in seconds, and where those that answer SQL are."""
@@ -94,7 +99,8 @@ def beginning(epoch: Epoch) -> str:
 
 def _reporting(snapshot: Snapshot, report: Report, age: float | None) -> Row:
     decision = foresee(report, snapshot)
-    flags = tuple(name for name, is_set in (("safe", report.safe), ("tainted", report.tainted)) if is_set)
+    known = (("safe", report.safe), ("tainted", report.tainted), ("refused", report.refused))
+    flags = tuple(name for name, is_set in known if is_set)
     return Row(report.node, report.activity, report.held, report.position, report.epoch, flags, age, decision)
 
 
@@ -149,8 +155,12 @@ def _forcing(snapshot: Snapshot, waiting: Waiting, report: Report) -> Waiting:
     return replace(waiting, command=f"galeractl force-bootstrap {report.node}{lossy}", costs=(*costs, *unknown))
 
 
+def _refused(snapshot: Snapshot) -> tuple[str, ...]:
+    return tuple(sorted(node for node, report in snapshot.reports.items() if report.refused))
+
+
 def _level(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...]) -> Exit:
-    person = any(not WORDS[each.wait.reason].passes for each in waiting)
+    person = bool(_refused(snapshot)) or any(not WORDS[each.wait.reason].passes for each in waiting)
     if snapshot.primary:
         return Exit.DEGRADED if person else Exit.HEALTHY
     reporting = any(row.node in snapshot.reports for row in rows)
@@ -162,6 +172,10 @@ def _text(snapshot: Snapshot, rows: tuple[Row, ...], waiting: tuple[Waiting, ...
     if snapshot.primary:
         return (
             f"Primary component of epoch {newest_confirmed(snapshot.history)}: {', '.join(sorted(snapshot.primary))}."
+        )
+    if refused := _refused(snapshot):
+        return (
+            f"No Primary component that is seen: the database refuses the login of its sidecar: {', '.join(refused)}."
         )
     text = next(filter(None, map(_election, rows)), "")
     # Who waits for a person says more than who waits for him.

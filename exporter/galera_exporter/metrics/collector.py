@@ -71,7 +71,7 @@ class MetricsPage:
         rows = list(families.database(reading))
         runs = dict(reading.runs)
         self._add_database(rows, runs, reading)
-        if self._node.config.datadir is not None:
+        if self._node.reads_datadir:
             left = max(timeout - (self._clock() - began), 0.05)
             max_age = FILES_MAX_AGE if reading.up else MAX_AGE
             runs["datadir"] = self._collect("datadir", rows, lambda: self._datadir(max_age, left))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from e2e.clients import nodes
@@ -9,6 +11,25 @@ from e2e.release import Release
 from e2e.report import Measure, save
 
 pytestmark = pytest.mark.core
+
+_TRIES = """
+import json, os, pymysql
+def login(user):
+    try:
+        pymysql.connect(unix_socket="/run/mysqld/mysqld.sock", user=user).close()
+    except pymysql.OperationalError as error:
+        return error.args[0]
+def move():
+    try:
+        os.rename("/run/mysqld/mysqld.sock", "/run/mysqld/other.sock")
+    except OSError as error:
+        return error.strerror
+users = "root", "mysql", "nobody", "10104", "exporter"
+print(json.dumps({
+    "user": os.getuid(), "logins": {user: login(user) for user in users},
+    "data": os.path.exists("/var/lib/mysql"), "socket": move(),
+}))
+"""
 
 
 def test_an_install_with_default_values_in_a_restricted_namespace_is_three_synced_nodes(
@@ -42,6 +63,14 @@ def test_galeractl_in_a_sidecar_tells_that_all_is_well(db: Release) -> None:
             f"$ kubectl exec {db.pod_name(0)} -c exporter -- galeractl {' '.join(words)}\n{said}",
         )
         assert "Healthy" in said or "Primary component of epoch" in said
+
+
+def test_the_sidecar_neither_logs_in_as_an_administrator_nor_sees_the_data(db: Release) -> None:
+    for pod in db.pods():
+        assert db.sql(pod.name, "SELECT CURRENT_USER()") == [["mysql@localhost"]], "the database's own user does, there"
+        said = json.loads(db.kubectl("exec", pod.name, "-c", "exporter", "--", "python3", "-c", _TRIES))
+        assert set(said.pop("logins").values()) <= {1045, 1698}, "access denied"
+        assert said == {"user": 10104, "data": False, "socket": "Read-only file system"}
 
 
 def test_korean_text_and_table_names_are_the_same_on_every_node_and_in_any_case(db: Release) -> None:

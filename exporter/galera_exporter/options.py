@@ -124,7 +124,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "datadir",
         _path,
         "",
-        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it there are no such metrics, "
+        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it no such metrics, "
         "unless galera-start.sh tells of it by --bootstrap.handoff-dir",
         "DIR",
         users=_SIDECAR,

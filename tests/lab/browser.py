@@ -14,21 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.process import Process, excerpt
+from preview.pictures import CHROMIUM, FLAGS
 
-CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome")
-FLAGS: Final = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--no-proxy-server",
-)
 _KEYS: Final[Mapping[str, tuple[int, str]]] = {"Tab": (9, ""), "Enter": (13, "\r"), " ": (32, " ")}
 
 
@@ -55,7 +42,13 @@ class Browser:
         self._events: list[dict[str, Any]] = []
         orders, self._in = os.pipe()
         self._out, answers = os.pipe()
-        command = [program, *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}"]
+        command = [
+            program,
+            *FLAGS,
+            "--no-proxy-server",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={folder / 'profile'}",
+        ]
         try:
             self.process = Process(
                 # The browser reads its orders from descriptor 3 and answers on 4.

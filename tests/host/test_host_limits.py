@@ -23,6 +23,8 @@ from lab.process import Process
 from lab.template import fill
 from lab.wrapper import WrappedCluster
 
+pytestmark = pytest.mark.xdist_group("host-2")
+
 MIB = 1 << 20
 
 

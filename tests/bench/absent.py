@@ -12,7 +12,7 @@ from galera_exporter.errors import RegistryError
 from galera_exporter.model import NodeRecord
 from galera_exporter.registry.etcd import Etcd
 from galera_exporter.registry.heartbeat import LONGEST_BEAT
-from galera_exporter.registry.keyvalue import mod_is, put
+from galera_exporter.registry.keyvalue import get, mod_is, put
 from galera_exporter.registry.lease import Lease
 from galera_exporter.registry.records import decode, encode, live_key, nodes_key
 from galera_exporter.settings import EtcdSettings
@@ -72,10 +72,13 @@ class _Node:
                 put(primary_key(prefix, before.node), self._component, lease),
                 put(nodes_key(prefix, before.node), encode(before)),
             ],
+            [get(live)],
         )
-        if not outcome.succeeded:
-            raise RuntimeError(f"{live.decode()} was written by another")
-        self._revision = outcome.revision
+        if outcome.succeeded:
+            self._revision = outcome.revision
+        else:  # its lease had ended, or an answer was lost: the next heartbeat goes by what is there
+            found = outcome.responses[0].pairs
+            self._revision = found[0].mod_revision if found else 0
 
     def leave(self) -> None:
         """Let go of the keys."""
@@ -130,7 +133,7 @@ class Absent:
             with self._lock:
                 names = tuple(self._nodes)
             for number, name in enumerate(names, start=1):
-                with self._lock:
+                with self._lock, suppress(RegistryError):  # as of a real node: the next heartbeat may succeed
                     self._nodes[name].beat(self.members)
                 self._stop.wait(max(0.0, began + LONGEST_BEAT * number / len(names) - time.monotonic()))
             if not names:

@@ -76,5 +76,5 @@ def test_a_kill_is_seen_in_etcd_and_on_the_pages_of_both_others(cluster: Trio) -
     finally:
         etcd.close()
     assert set(seen) == {KEY, ABSENT, SIZE}
-    assert seen[ABSENT] >= seen[KEY] - 0.5, "pages tell what etcd has lost"
-    assert 3 <= seen[KEY] <= 30, "the lease was kept until the kill"
+    assert seen[KEY] > 3, "the lease was kept until the kill"
+    assert seen[SIZE] > 1, "Galera waits for a sign of the node"

@@ -124,8 +124,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "datadir",
         _path,
         "",
-        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it no such metrics, "
-        "unless galera-start.sh tells of it by --bootstrap.handoff-dir",
+        "MariaDB's data directory, read only: shows state transfers and grastate.dat; without it there are no such "
+        "metrics, unless galera-start.sh tells of it by --bootstrap.handoff-dir",
         "DIR",
         users=_SIDECAR,
     ),

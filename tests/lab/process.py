@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import threading
@@ -64,7 +65,7 @@ def wait_until(
 class Process:
     """A running program; its output goes to ``log``, its children share its process group.
 
-    Root may name another ``user`` to run it as. ``pass_fds`` are descriptors that it gets, under the same numbers.
+    Root may name another ``user`` to run it as, in the group of that user. ``pass_fds`` are descriptors that it gets, under the same numbers.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Process:
                 env=None if env is None else dict(env),
                 cwd=cwd,
                 user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
                 extra_groups=None if user is None else [],
                 start_new_session=True,
                 pass_fds=pass_fds,

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab.galera_config import STORAGE, NodeConfig, NodePorts, give, other_user, server_user
+from lab.galera_config import STORAGE, NodeConfig, NodePorts, give, other_group, other_user, server_user
 from lab.mariadb import GaleraNode
 from lab.ports import Ports
 
@@ -93,6 +93,7 @@ def _install(datadir: Path) -> None:
             *options,
         ],
         user=other_user(),
+        group=other_group(),
         extra_groups=None if other_user() is None else [],
         cwd=datadir,
         stdin=subprocess.DEVNULL,

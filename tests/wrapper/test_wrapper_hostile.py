@@ -9,6 +9,7 @@ import pytest
 from decider import Decider, Make, text
 
 from lab import wait_until
+from lab.wrapper import INIT_SQL
 
 
 def replant(link: Path, target: Path, end: threading.Event) -> None:
@@ -64,18 +65,13 @@ def test_a_number_in_a_decision_is_never_run_as_a_command(stopped: Decider, acti
     assert not proof.exists()
 
 
-def test_no_server_that_is_told_secrets_listens_where_another_could_stand_in_for_it(make: Make) -> None:
-    decider = make()
+def test_the_server_that_is_told_the_passwords_listens_where_no_other_could_stand_in_for_it(make: Make) -> None:
+    tells = "CREATE DATABASE proof;\nCREATE TABLE proof.place AS SELECT @@socket AS socket;\n"
+    decider = make(init=f"{INIT_SQL}{tells}")
     node = decider.node
     node.start()
     decider.request()
     decider.bootstrap(initialize=True)
-    found: set[Path] = set()
-
-    def synced() -> bool:
-        for folder in (node.datadir, node.handoff, node.state_dir):
-            found.update(entry for entry in folder.iterdir() if entry.is_socket())
-        return node.synced
-
-    wait_until(synced, 60, "the new cluster serves", [node.log], 0.01)
-    assert found == {node.datadir / "init.sock"}, "of the server that runs the init SQL; the sidecar does not see it"
+    node.wait_synced(60)
+    (place,) = node.sql("SELECT socket FROM proof.place")
+    assert Path(place["socket"]).parent == node.datadir, "which the sidecar does not see"

@@ -1,4 +1,4 @@
-"""The sidecar's user has no right to the data, and in the database only its account's; the database's user has both."""
+"""The sidecar's user has no right to the data, and in the database only its account; the database's user has all."""
 
 from __future__ import annotations
 

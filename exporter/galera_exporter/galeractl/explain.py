@@ -47,7 +47,7 @@ _REMARK: Final = (
 
 _AWAY: Final = frozenset({RegistryReason.UNREACHABLE, RegistryReason.TIMEOUT, RegistryReason.NO_LEADER})
 _WITHOUT_ETCD: Final = f"""\
-Without etcd nothing can be elected, and a database that is stopped may have to wait. Those that run go on.
+Without etcd nothing can be elected, and a database that is stopped may have to wait. Databases that run go on.
 Look first whether a majority of etcd's members runs and has a leader: {WORDS[Reason.ETCD_UNAVAILABLE].command}
 What a node waits for is on its status page too, http://NODE:10104/. More: {section(Reason.ETCD_UNAVAILABLE)}"""
 

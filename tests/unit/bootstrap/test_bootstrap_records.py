@@ -125,6 +125,7 @@ reports = st.builds(
     view=st.none() | st.builds(View, seqnos, st.lists(uuids, max_size=9).map(tuple)),
     expected=st.integers(0, 128),
     history=st.lists(epochs(), max_size=5).map(lambda found: {epoch.number: epoch for epoch in found}),
+    refused=st.booleans(),
 )
 values = st.one_of(bootstraps, orders, components, reports, epochs(), texts)
 

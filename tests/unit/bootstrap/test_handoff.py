@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galera_exporter.bootstrap.handoff import Handoff, Wrapper, WrapperPhase, parse_request
+from galera_exporter.bootstrap.handoff import Handoff, Wrapper, WrapperPhase, parse_datadir, parse_request
 from galera_exporter.bootstrap.local import Request
 from galera_exporter.bootstrap.state import Held, View
-from galera_exporter.model import Position
+from galera_exporter.model import DatadirFacts, Position
 
 UUID = "11111111-1111-1111-1111-111111111111"
 WHOLE = {
@@ -68,6 +68,37 @@ def test_what_is_no_request_is_none(change: dict[str, str]) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), st.text(max_size=60)))
 def test_reading_a_request_never_fails(fields: dict[str, str]) -> None:
     parse_request(WHOLE | fields)
+
+
+def test_what_the_wrapper_tells_of_the_data_directory_is_read(tmp_path: Path) -> None:
+    assert Handoff(tmp_path).datadir() is None, "it has told nothing yet"
+    (tmp_path / "datadir").write_text(
+        f"mysql=1\ngrastate=# GALERA saved state|version: 2.1|uuid:    {UUID}|seqno:   42|safe_to_bootstrap: 1|\n"
+        "gvwstate=1\nsst_start=100\nsst_received=0\nsst_changed=0\npages=2\npage_bytes=99\ngra_logs=3\n"
+    )
+    assert Handoff(tmp_path).datadir() == DatadirFacts(
+        present=True,
+        grastate=Position(UUID, 42),
+        safe_to_bootstrap=True,
+        sst_in_progress=True,
+        sst_start=100,
+        sst_received_bytes=0,
+        sst_changed=100,
+        gcache_page_files=2,
+        gcache_page_bytes=99,
+        gra_log_files=3,
+        gvwstate_present=True,
+    )
+
+
+FACTS = ("mysql", "grastate", "gvwstate", "sst_start", "sst_received", "sst_changed", "pages", "page_bytes", "gra_logs")
+
+
+@given(st.dictionaries(st.sampled_from(FACTS), st.text(max_size=60) | st.integers().map(str)))
+def test_reading_of_a_data_directory_never_fails_and_tells_no_number_that_is_none(fields: dict[str, str]) -> None:
+    facts = parse_datadir(fields)
+    assert facts.sst_in_progress is (facts.sst_start is not None)
+    assert min(facts.gcache_page_files, facts.gcache_page_bytes, facts.gra_log_files) >= 0
 
 
 def test_without_files_there_is_no_wrapper_and_no_request(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_the_status_page_says_in_words_that_all_is_well(cluster: Trio) -> None:
 
 def test_the_password_is_on_no_page_in_no_log_on_no_command_line_and_not_in_etcd(cluster: Trio) -> None:
     sidecar = cluster.sidecars[0]
-    cluster.galera.nodes[0].sql("SET PASSWORD FOR exporter@'127.0.0.1' = PASSWORD('another')")
+    cluster.galera.nodes[0].sql("SET PASSWORD FOR exporter@localhost = PASSWORD('another')")
     try:
         assert sidecar.process is not None
         sidecar.process.stop()
@@ -133,4 +133,4 @@ def test_the_password_is_on_no_page_in_no_log_on_no_command_line_and_not_in_etcd
         assert [place for place, text in places.items() if EXPORTER_PASSWORD in text] == []
         assert re.search(r"\b1045\b|auth", places["log"])
     finally:
-        cluster.galera.nodes[0].sql(f"SET PASSWORD FOR exporter@'127.0.0.1' = PASSWORD('{EXPORTER_PASSWORD}')")
+        cluster.galera.nodes[0].sql(f"SET PASSWORD FOR exporter@localhost = PASSWORD('{EXPORTER_PASSWORD}')")

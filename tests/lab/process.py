@@ -65,7 +65,8 @@ def wait_until(
 class Process:
     """A running program; its output goes to ``log``, its children share its process group.
 
-    Root may name another ``user`` to run it as, in the group of that user. ``pass_fds`` are descriptors that it gets, under the same numbers.
+    Root may name another ``user`` to run it as, in the group of that user. ``pass_fds`` are descriptors that it gets,
+    under the same numbers.
     """
 
     def __init__(

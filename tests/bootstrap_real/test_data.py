@@ -107,7 +107,7 @@ def test_18_a_position_with_a_gtid_is_read(scenario: Scenario) -> None:
         site.wait_serving()
         check_elected_once(site, before, "A")
         for pod in pods:
-            recovered = (pod.node.state_dir / "recover.log").read_text()
+            recovered = (pod.node.datadir / "recover.log").read_text()
             assert re.search(r"Recovered position: [0-9a-f-]+:\d+,\d+-\d+-\d+", recovered), recovered[-500:]
         assert all(re.fullmatch(r"[0-9a-f-]{36}:\d+", request(pod)["position"]) for pod in pods)
         scenario.check()

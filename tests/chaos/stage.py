@@ -142,7 +142,7 @@ class Stage:
     @property
     def logs(self) -> list[Path]:
         """Where to look when something went wrong."""
-        pods = [log for pod in self.site.pods for log in (*pod.logs, pod.node.state_dir / "recover.log")]
+        pods = [log for pod in self.site.pods for log in (*pod.logs, pod.node.datadir / "recover.log")]
         return [*pods, *(member.log for member in self.site.etcd.members), self.prometheus.log]
 
     def close(self) -> None:

@@ -214,15 +214,19 @@ class Stand:
 
 @contextmanager
 def _held(joiner: GaleraNode) -> Iterator[None]:
-    """Have the programs that take in a full copy stand still once something has come: else it may pass unseen."""
+    """Have the programs that take in a full copy stand still once something has come: else it may pass unseen.
+
+    Not the start script, which tells the sidecar what has come.
+    """
     process = joiner.process
     assert process is not None
     come = joiner.datadir / SST_FOLDER
     wait_until(lambda: any(come.glob("*")), PATIENCE, "the first file of the copy", [joiner.log], 0.01)
     listed = subprocess.run(
-        ["ps", "-o", "pid=", "--sid", str(process.pid)], capture_output=True, text=True, check=True, timeout=30
+        ["ps", "-o", "pid=,ppid=", "--sid", str(process.pid)], capture_output=True, text=True, check=True, timeout=30
     )
-    helpers = {int(pid) for pid in listed.stdout.split()} - {process.pid}
+    family = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    helpers = {pid for pid, parent in family if process.pid not in (pid, parent)}
     _tell(helpers, signal.SIGSTOP)
     try:
         yield

@@ -11,7 +11,7 @@ import pymysql
 from lab.etcd import EtcdCluster
 from lab.page import Page
 from lab.pod import Pod, bootstrap_flags, introduce
-from lab.process import wait_until
+from lab.process import LabTimeoutError, excerpt, wait_until
 from lab.sidecar import Sidecar
 from lab.template import fill
 from lab.wrapper import WrappedCluster
@@ -116,7 +116,11 @@ class Trio:
         for node in self.galera.nodes:
             with suppress(OSError, pymysql.MySQLError):  # one that does not answer yet has forgotten it
                 node.sql("SET GLOBAL wsrep_desync = OFF")
-        self.galera.wait_synced()  # the pages may still show what was before
+        try:
+            self.galera.wait_synced()  # the pages may still show what was before
+        except LabTimeoutError as error:
+            told = map(excerpt, (sidecar.log for sidecar in self.sidecars))
+            raise LabTimeoutError("\n".join([str(error), *told])) from error
         self.wait_healthy()
 
     def close(self) -> None:

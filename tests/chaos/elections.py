@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import threading
+from dataclasses import replace
 
 from chaos.history import Grant
 from lab import EtcdCluster
@@ -41,7 +42,8 @@ def grants(etcd: EtcdCluster) -> tuple[Grant, ...]:
     try:
         for line in process.stdout or ():
             events = json.loads(line).get("Events", [])
-            found += [grant for event in events if (grant := _grant(event["kv"])) is not None]
+            for event in events:
+                take(found, event["kv"])
             if any(_text(event["kv"]["key"]) == _MARK for event in events):
                 return tuple(found)
     finally:
@@ -53,15 +55,21 @@ def grants(etcd: EtcdCluster) -> tuple[Grant, ...]:
     raise OSError("the history of etcd could not be read to its end")
 
 
-def _grant(pair: dict[str, str | int]) -> Grant | None:
+def take(found: list[Grant], pair: dict[str, str | int]) -> None:
+    """Add what one change of ``bootstrap`` says: an election, the confirmation of one, or that the key was deleted."""
+    if _text(str(pair["key"])) != f"{PREFIX}bootstrap":
+        return
     value = _text(str(pair.get("value", "")))
-    if _text(str(pair["key"])) != f"{PREFIX}bootstrap" or not value:  # deleted
-        return None
+    if not value:
+        if found:
+            found[-1] = replace(found[-1], forgotten=True)
+        return
     record = json.loads(value)
-    if record["phase"] != "elected":
-        return None
     epoch = record["epoch"]
-    return Grant(int(epoch["number"]), str(record["token"]), str(epoch["node"]), int(pair["mod_revision"]))
+    if record["phase"] == "elected":
+        found.append(Grant(int(epoch["number"]), str(record["token"]), str(epoch["node"]), int(pair["mod_revision"])))
+    elif record["phase"] == "primary":
+        found[:] = [replace(grant, primary=True) if grant.token == record["token"] else grant for grant in found]
 
 
 def _text(encoded: str | int) -> str:

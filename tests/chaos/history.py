@@ -96,6 +96,10 @@ class Grant:
     token: str
     node: str
     revision: int
+    forgotten: bool = False
+    """Etcd lost it to a wipe while it was the newest."""
+    primary: bool = False
+    """It was confirmed: a Primary component began with it."""
 
 
 @dataclass(frozen=True, slots=True)

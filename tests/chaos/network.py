@@ -42,8 +42,8 @@ def rejected(sender: Host) -> list[str]:
 
 
 def lost(percent: int, network: str = "10.77.0.0/24") -> list[str]:
-    """Return rules that lose some of all packets that come from other hosts."""
-    return [f"ip saddr {network} numgen random mod 100 < {percent} counter drop"]
+    """Return rules that lose some of all packets that come from other hosts; a host hears itself."""
+    return [f"iifname eth0 ip saddr {network} numgen random mod 100 < {percent} counter drop"]
 
 
 class SlowLink:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from chaos.elections import _grant
+from chaos.elections import take
+from chaos.history import Grant
 from chaos.report import table
 from lab.namespaces import namespaces_missing
+from lab.site import PREFIX
 
 pytestmark = [
     pytest.mark.servers,
@@ -77,7 +80,25 @@ def servers(folder: Path) -> list[str]:
     return found
 
 
-def test_only_an_election_is_a_grant() -> None:
-    # The store's bytes are base64 in JSON: the key is galera/v1/default/lab/bootstrap with a slash before it.
-    assert _grant({"key": "L2dhbGVyYS92MS9kZWZhdWx0L2xhYi9ib290c3RyYXA=", "value": "", "mod_revision": 3}) is None
-    assert _grant({"key": "L2E=", "value": "e30=", "mod_revision": 3}) is None
+def change(record: object, revision: int, key: str = f"{PREFIX}bootstrap") -> dict[str, str | int]:
+    value = "" if record is None else json.dumps(record)
+    encoded = {"key": key, "value": value}
+    return {
+        **{name: base64.b64encode(text.encode()).decode() for name, text in encoded.items()},
+        "mod_revision": revision,
+    }
+
+
+def test_elections_are_read_with_what_became_of_them() -> None:
+    epoch = {"number": 2, "node": "galera-0"}
+    found: list[Grant] = []
+    for pair in (
+        change(None, 3),
+        change({}, 4, f"{PREFIX}bootstrap-read-to-here"),
+        change({"phase": "elected", "token": "a", "epoch": epoch}, 5),
+        change(None, 6),
+        change({"phase": "elected", "token": "b", "epoch": epoch}, 7),
+        change({"phase": "primary", "token": "b", "epoch": epoch}, 8),
+    ):
+        take(found, pair)
+    assert found == [Grant(2, "a", "galera-0", 5, forgotten=True), Grant(2, "b", "galera-0", 7, primary=True)]

@@ -100,6 +100,9 @@ def test_an_epoch_that_was_given_out_twice_is_found() -> None:
     twice = (Grant(1, "a", "galera-0", 5), Grant(2, "b", "galera-1", 90), Grant(2, "c", "galera-2", 95))
     assert names(of(grants=twice)) == ["one grant"]
     assert names(of(grants=(*twice[:2], replace(twice[1], revision=91)))) == []
+    forgotten = (twice[0], replace(twice[1], forgotten=True), twice[2])
+    assert names(of(grants=forgotten)) == []
+    assert names(of(grants=(forgotten[0], replace(forgotten[1], primary=True), forgotten[2]))) == ["one grant"]
 
 
 def test_a_scrape_that_fails_or_is_late_is_found() -> None:

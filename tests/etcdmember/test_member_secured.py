@@ -85,11 +85,17 @@ def serial(stand: Stand, port: int) -> int:
     return int(str(shown["serialNumber"]), 16)
 
 
+PROMOTED = "promoted to a voter"
+
+
 def lose_volume(stand: Stand) -> None:
     pod = stand.pods[2]
     pod.kill()
     pod.wipe()
+    promoted = pod.logs[0].read_text().count(PROMOTED)
     pod.start()
+    # An etcd that joins takes itself for a voter until it has heard from the others that it is a learner.
+    stand.wait(lambda: pod.logs[0].read_text().count(PROMOTED) > promoted, f"{pod.name} is promoted", 60)
     stand.wait_voters()
 
 

@@ -10,7 +10,7 @@ SECONDS := 180
 JOBS ?= 1
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup demo test e2e scenarios lint tools unit sim chaos bench soak lock docs alerts dashboards preview chart image release-check sbom audit clean
+.PHONY: help setup demo test e2e scenarios lint tools unit sim chaos bench soak fuzz lock docs alerts dashboards preview chart image release-check sbom audit clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,9 @@ sbom: setup ## write build/release/galera-exporter.cdx.json: what the image's Py
 audit: setup ## ask PyPI's database for known vulnerabilities of what is in the locks
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements-image.lock
 	.venv/bin/pip-audit --require-hashes --disable-pip -r requirements-dev.lock
+
+fuzz: setup ## give broken input to all that reads what comes from outside; MINUTES=10; into build/fuzz
+	@PYTHONPATH=tests $(PYTHON) -m fuzz $(if $(MINUTES),--minutes $(MINUTES))
 
 lock: setup ## resolve the dependencies anew, with hashes
 	.venv/bin/uv pip compile -q --upgrade $(LOCK) --extra auth -o requirements.lock pyproject.toml

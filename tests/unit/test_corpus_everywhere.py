@@ -6,93 +6,19 @@ And the files of each kind are taken or refused by the reader that they are for.
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from galera_exporter.bootstrap import records
+from fuzz.readers import ALL, CORPUS, FILES, RAISING, TOTAL, files
 from galera_exporter.bootstrap.handoff import Handoff
 from galera_exporter.bootstrap.local import LocalState
 from galera_exporter.bootstrap.peers import parse as parse_peer
-from galera_exporter.bootstrap.statefile import NAME, StateFile
-from galera_exporter.errors import ConfigError
-from galera_exporter.etcdmember.state import read_report, read_volume
-from galera_exporter.mariadb import datadir, options, status
-from galera_exporter.observer.pods import read_pods, read_workload
-from galera_exporter.registry import records as registry
-from galera_exporter.registry.keyvalue import parse_pairs, parse_responses
+from galera_exporter.bootstrap.statefile import StateFile
+from galera_exporter.etcdmember.state import read_volume
 from galera_exporter.web.message import BadRequest, parse
-from galera_exporter.web.webconfig import load
-
-CORPUS = Path(__file__).parents[1] / "corpus"
-FILES = sorted(path.name for path in CORPUS.iterdir() if ".good." in path.name or ".bad." in path.name)
-
-
-def text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
-
-
-def rows(data: bytes) -> list[tuple[object, ...]]:
-    return [tuple(line.split("\t")) for line in text(data).splitlines()]
-
-
-def variables(data: bytes) -> dict[str, str]:
-    return dict(line.partition("\t")[::2] for line in text(data).splitlines())
-
-
-def document(data: bytes) -> object:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-
-
-def files(folder: Path, data: bytes) -> Path:
-    for name in ("request", "phase", "decision", NAME, "grastate.dat", "gvwstate.dat", "web.yml"):
-        (folder / name).write_bytes(data)
-    return folder
-
-
-Reader = Callable[[bytes, Path], object]
-TOTAL: dict[str, Reader] = {
-    "status": lambda data, _: status.parse_status(rows(data)),  # type: ignore[arg-type]  # rows of any shape
-    "variables": lambda data, _: status.parse_variables(rows(data)),  # type: ignore[arg-type]  # as above
-    "members": lambda data, _: status.parse_members(rows(data)),
-    "options": lambda data, _: options.settings(variables(data)),
-    "provider options": lambda data, _: options.parse_options(text(data)),
-    "grastate": lambda data, _: datadir.parse_grastate(text(data)),
-    "position": lambda data, _: datadir.parse_position(text(data)),
-    "data directory": lambda data, folder: datadir.read_datadir(files(folder, data)),
-    "request of the wrapper": lambda data, folder: Handoff(files(folder, data)).request(),
-    "phase of the wrapper": lambda data, folder: Handoff(files(folder, data)).wrapper(),
-    "decision that lies there": lambda data, folder: Handoff(files(folder, data)).decided("b-1"),
-    "peer": lambda data, _: parse_peer("galera-1", data),
-    "record": lambda data, _: registry.decode(data, "galera-1"),
-    "key": lambda data, _: registry.classify("/galera/v1/default/lab/", data),
-    "election": lambda data, _: records.decode_bootstrap(data),
-    "epoch": lambda data, _: records.decode_epoch(data, "2"),
-    "report": lambda data, _: records.decode_report(data, "galera-1"),
-    "order": lambda data, _: records.decode_order(data, "x"),
-    "hold": lambda data, _: records.decode_hold(data),
-    "turn": lambda data, _: records.decode_turn(data),
-    "component": lambda data, _: records.decode_component(data),
-    "report of an etcd member": lambda data, _: read_report(data),
-    "pods": lambda data, _: read_pods(document(data), "db-galera"),
-    "workload": lambda data, _: read_workload(document(data)),
-}
-NOT_OF_ETCD = (ValueError, TypeError, KeyError, AttributeError)
-RAISING: dict[str, tuple[Reader, tuple[type[Exception], ...]]] = {
-    "label of the data": (lambda data, folder: StateFile(files(folder, data)).load(), (ValueError,)),
-    "volume of an etcd member": (lambda data, _: read_volume(data), (ValueError,)),
-    "web configuration": (lambda data, folder: load(files(folder, data) / "web.yml"), (ConfigError,)),
-    "request over HTTP": (lambda data, _: parse(data), (BadRequest,)),
-    "pairs": (lambda data, _: parse_pairs(document(data)), NOT_OF_ETCD),  # type: ignore[arg-type]  # any document
-    "responses": (lambda data, _: parse_responses(document(data)), NOT_OF_ETCD),  # type: ignore[arg-type]  # any document
-}
 
 
 @pytest.mark.parametrize("reader", TOTAL)
@@ -129,9 +55,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(spoiled() | st.binary(max_size=200))
 def test_no_reader_raises_what_it_does_not_document_of_a_spoiled_file(tmp_path: Path, data: bytes) -> None:
-    for read in TOTAL.values():
-        read(data, tmp_path)
-    for read, documented in RAISING.values():
+    for read, documented in ALL.values():
         with contextlib.suppress(*documented):
             read(data, tmp_path)
 

@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 from galera_exporter.bootstrap.coordinator import Coordinator
+from galera_exporter.bootstrap.handoff import Handoff
 from galera_exporter.bootstrap.state import Snapshot
 from galera_exporter.bootstrap.store import snapshot_of
+from galera_exporter.bounded import BoundedCall
 from galera_exporter.mariadb.connection import Connection
 from galera_exporter.mariadb.sampler import Sampler
 from galera_exporter.node import Node
@@ -37,7 +39,7 @@ class Bench:
         )
         self.etcd = Etcd(settings)
         self.sampler = Sampler(Connection(mariadb), mariadb)
-        self.node = Node(self.config, self.sampler, None)
+        self.node = Node(self.config, self.sampler, BoundedCall(Handoff(self.handoff).datadir))
         self.sampler.start()
         self.ahead = 0.0
         """Seconds that the clock of this node's sidecar is ahead of what has really passed."""
@@ -53,6 +55,10 @@ class Bench:
     def phase(self, boot_id: str, phase: str, **fields: object) -> None:
         """Play the wrapper: it says what it does."""
         self._write("phase", boot_id=boot_id, phase=phase, **fields)
+
+    def describe(self, **fields: object) -> None:
+        """Play the wrapper: it says what the data directory has."""
+        self._write("datadir", **fields)
 
     def step(self, times: int = 1) -> None:
         """Let the coordinator do some steps, each on a read of its own."""

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from bootstrap.bench import UUID, Bench
+from galera_exporter.bootstrap.local import LocalState
 from galera_exporter.bootstrap.reading import Action, NodePhase
 from galera_exporter.bootstrap.records import encode
 from galera_exporter.bootstrap.state import Activity, Peer, Phase, Reason, group_name
+from galera_exporter.bootstrap.statefile import StateFile
 from galera_exporter.registry.keyvalue import delete, put
 from galera_exporter.settings import EtcdSettings
 from lab import EtcdCluster, wait_until
@@ -294,3 +296,47 @@ def test_who_may_stand_in_etcd_as_cleanly_stopped_waits_for_etcd_before_it_joins
     third.ahead = 60
     third.coordinator.step(None)
     assert third.decision["action"] == "join"
+
+
+def joiner(make: MakeBench, tmp_path: Path) -> Bench:
+    """A node that was let join an epoch, of which nobody is Primary; its database does not answer yet."""
+    states = tmp_path / "galera-0" / "state"
+    states.mkdir(parents=True)
+    StateFile(states).store(LocalState(3, confirmed=True))
+    bench = make(expected=3)
+    bench.phase("boot-1", "starting", pid=1)
+    bench.after(5)  # what it may have been before the sidecar came
+    return bench
+
+
+def test_a_joiner_whose_component_is_gone_is_told_to_stop_after_a_minute(make: MakeBench, tmp_path: Path) -> None:
+    bench = joiner(make, tmp_path)
+    bench.after(50)
+    assert bench.snapshot.reports["galera-0"].activity is Activity.STARTING
+    assert not (bench.handoff / "order").exists()
+    bench.after(12)
+    assert "is gone: it reports again" in (bench.handoff / "order").read_text()
+
+
+def test_a_joiner_stays_while_somebody_is_primary_or_its_transfer_goes_on(make: MakeBench, tmp_path: Path) -> None:
+    bench = joiner(make, tmp_path)
+    primary = f"{bench.config.etcd.prefix}primary/galera-1".encode()
+    bench.after(50)
+    bench.etcd.transaction([], [put(primary, encode((UUID, 1)))])
+    assert bench.snapshot.primary
+    bench.after(70)
+    bench.etcd.transaction([], [delete(primary)])
+    for received in range(3):
+        bench.describe(mysql=0, sst_start=1, sst_received=received, sst_changed=received)
+        bench.after(50)
+    assert not (bench.handoff / "order").exists()
+    bench.after(62)
+    assert (bench.handoff / "order").exists()
+
+
+def test_a_joiner_stays_while_etcd_does_not_say_whether_somebody_is_primary(make: MakeBench, tmp_path: Path) -> None:
+    bench = joiner(make, tmp_path)
+    for _ in range(3):
+        bench.after(50)
+        bench.coordinator.step(None)
+    assert not (bench.handoff / "order").exists()

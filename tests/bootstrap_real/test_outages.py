@@ -7,9 +7,9 @@ import re
 import pytest
 
 from bootstrap_real.scenario import Scenario, check_elected_once, stays_so
-from lab import GaleraNode, wait_until
+from lab import GaleraNode, Pod, wait_until
 from lab.checks import Transfer
-from lab.site import TTL, at_once
+from lab.site import TTL, Site, at_once
 from lab.wrapper import read_fields
 
 pytestmark = pytest.mark.xdist_group("bootstrap-1")
@@ -48,6 +48,41 @@ def test_05_of_nodes_with_equal_positions_the_lowest_number_is_elected_and_nobod
     assert check_elected_once(site, before, "A")["node"] == pods[0].name
     assert all(pod.transfer is not Transfer.SST for pod in pods)
     scenario.check()
+
+
+@pytest.mark.timeout(400)
+def test_05_a_joiner_whose_component_is_lost_before_it_has_a_state_does_not_keep_the_others_waiting(
+    scenario: Scenario,
+) -> None:
+    """Galera waits there for ever and answers no SQL: as long as it may run, nobody is elected."""
+    site, pods = scenario.site, scenario.pods
+    scenario.write()
+    before = scenario.outage(at_rest=True)
+    logs = [log for pod in pods for log in pod.logs]
+    for pod in pods:
+        pod.mark()
+    site.start()
+    first = wait_until(lambda: elected(site, before), 60, "one is elected", logs, 0.02)
+    joiner = wait_until(
+        lambda: next((pod for pod in pods if pod is not first and "gcomm: connected" in pod.log), None),
+        60,
+        "one joins",
+        logs,
+        0.005,
+    )
+    first.freeze()
+    wait_until(lambda: "Received NON-PRIMARY" in joiner.log, 30, "it has lost the component", logs)
+    first.power_loss()
+    first.start()
+    wait_until(lambda: "is gone: it reports again" in joiner.told, 120, "it is stopped", logs)
+    site.wait_serving(timeout=120)
+    scenario.check()
+
+
+def elected(site: Site, after: int) -> Pod | None:
+    """Return the pod that made the epoch that came after another."""
+    found = site.bootstrap["epoch"]
+    return site.pod(found["node"]) if found["number"] > after and site.pod(found["node"]).confirmed else None
 
 
 def stopped_at(node: GaleraNode) -> int:

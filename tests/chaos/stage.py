@@ -94,17 +94,17 @@ class Stage:
         self.clock.begin()
         self.pulse = Pulse(self.clock)
         self._stack.callback(self.pulse.stop)
-        for node in self.site.nodes:
-            writer = Writer([node], self.ledger, pause=0.05, longest=longest)
-            self._writers.append(writer)
-            self._stack.callback(writer.stop)
-            writer.start()
         for pod in self.site.pods:
             watcher, scraper = NodeWatcher(pod, self.clock), Scraper(pod, self.clock)
             self._stack.callback(watcher.stop)
             self._stack.callback(scraper.stop)
             self.watchers.append(watcher)
             self.scrapers.append(scraper)
+            # As a Service does: what a node acknowledges that is not ready yet is promised to nobody.
+            writer = Writer([pod.node], self.ledger, pause=0.05, longest=longest, open_to=watcher.lets_in)
+            self._writers.append(writer)
+            self._stack.callback(writer.stop)
+            writer.start()
 
     def quiet(self) -> None:
         """Write no more."""

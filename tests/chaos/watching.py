@@ -13,7 +13,7 @@ from pymysql.cursors import DictCursor
 from chaos.clock import Clock
 from chaos.history import Component, Sample, Scrape
 from chaos.promises import SCRAPE_TIMEOUT
-from lab import Pod
+from lab import GaleraNode, Pod
 
 _LOOK = 0.3
 _SCRAPE = 1.0
@@ -60,6 +60,11 @@ class NodeWatcher:
         """Look no more."""
         self._watcher.stop()
         self._drop()
+
+    def lets_in(self, _node: GaleraNode) -> bool:
+        """Whether the pod was ready a moment ago."""
+        last = self.samples[-1] if self.samples else None
+        return last is not None and last.serving and self._clock.now - last.ended < 1.0
 
     def _look(self) -> None:
         began = self._clock.now

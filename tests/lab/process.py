@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,7 +64,7 @@ def wait_until(
 
 
 class Process:
-    """A running program; its output goes to ``log``, its children share its process group.
+    """A running program; its output goes to ``log``, its children share its process group or at least its session.
 
     Root may name another ``user`` to run it as, in the group of that user. ``pass_fds`` are descriptors that it gets,
     under the same numbers.
@@ -130,7 +131,7 @@ class Process:
     def kill(self) -> None:
         """End it and its children at once, as a crash would (SIGKILL)."""
         if self.alive:
-            os.killpg(self.pid, signal.SIGKILL)
+            _kill_session(self.pid)
             self.wait(10)
 
     def stop(self, timeout: float = 20) -> int:
@@ -156,6 +157,19 @@ class Process:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return
-            os.killpg(self.pid, signal.SIGKILL)
+            _kill_session(self.pid)
             WARDEN.forget_group(self.pid)
             self._popen.wait()
+
+
+def _kill_session(leader: int) -> None:
+    """End all that a process has started, as the end of its container does.
+
+    ``timeout``, in the scripts of a state transfer, makes a group of its own: what it runs would go on listening.
+    """
+    os.killpg(leader, signal.SIGKILL)
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(ProcessLookupError, PermissionError):
+            pid = int(entry.name)
+            if pid != leader and os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)

@@ -42,7 +42,7 @@ asked=
 while :; do
   "$@" & pid=$!
   while wait "$pid"; status=$?; kill -0 "$pid" 2>/dev/null; do :; done
-  for left in $(pgrep -g "$$"); do [ "$left" = "$$" ] || kill -KILL "$left" 2>/dev/null; done
+  for left in $(pgrep -s "$$"); do [ "$left" = "$$" ] || kill -KILL "$left" 2>/dev/null; done
   [ "$asked" ] && exit "$status"
   echo "[platform] the container ended with status $status: again in $backoff s"
   sleep "$backoff" & wait "$!"
@@ -96,6 +96,8 @@ class WrappedNode(GaleraNode):
         self.init_dir = config.folder / "init"
         self._env = dict(env or {})
         self._backoff = backoff
+        self.contained: tuple[str, ...] = ()
+        """What the wrapper is started by, as root, and where: a container of its own."""
         for folder in (self.handoff, self.state_dir, self.init_dir):
             folder.mkdir(exist_ok=True)
             give(folder)
@@ -127,7 +129,7 @@ class WrappedNode(GaleraNode):
             self.datadir.mkdir()
         give(self.datadir)
         self.datadir.chmod(0o700)  # in a pod the sidecar does not even have it mounted
-        command = [str(WRAPPER), "mariadbd", f"--defaults-file={self.config.file}"]
+        command = [*self.contained, str(WRAPPER), "mariadbd", f"--defaults-file={self.config.file}"]
         if self._backoff is not None:
             command = ["bash", "-c", _PLATFORM, "platform", f"{self._backoff:g}", *command]
         with self.config.host.entered():
@@ -144,7 +146,7 @@ class WrappedNode(GaleraNode):
                     **self._env,
                 },
                 cwd=self.config.folder,
-                user=other_user(),
+                user=None if self.contained else other_user(),
             )
 
     def stop(self, timeout: float = 60) -> None:

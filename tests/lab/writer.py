@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -81,6 +81,7 @@ class Writer:
 
     An error, or no answer within 3 s, costs the row (it may be there or not, it was not promised)
     and the connection; the next row goes to the next node. Ends by itself after ``longest`` seconds.
+    ``open_to``: whether a new connection may be made to a node, as a Service makes them to pods that are ready.
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class Writer:
         *,
         pause: float = 0.01,
         longest: float = _LONGEST,
+        open_to: Callable[[GaleraNode], bool] = lambda _node: True,
     ) -> None:
         self.ledger = ledger or Ledger()
         self._failures: list[Failure] = []
         self._nodes = tuple(nodes)
         self._pause = pause
         self._longest = longest
+        self._open_to = open_to
         self._stop = threading.Event()
         self._connections: dict[str, pymysql.Connection[DictCursor]] = {}
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -154,6 +157,8 @@ class Writer:
     def _insert(self, node: GaleraNode, row: int) -> None:
         connection = self._connections.get(node.name)
         if connection is None:
+            if not self._open_to(node):
+                raise ConnectionRefusedError(f"{node.name} is not ready")
             connection = self._connections[node.name] = node.connect(timeout=_ANSWER)
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {_TABLE} VALUES (%s, %s)", (row, node.name))  # noqa: S608 - the lab's own name

@@ -112,8 +112,10 @@ def test_a_trouble_takes_effect_and_is_over(cluster: Trio, trouble: Trouble) -> 
 
 
 def test_a_run_on_real_servers_samples_scrapes_and_reports(cluster: Trio, tmp_path: Path) -> None:
-    """Whether anything grows is for the hours of `make soak`. A moment at which a server is away has no sample, so
-    that the stretches leave room for a few of those."""
+    """Whether anything grows is for the hours of `make soak`.
+
+    A moment at which a server is away has no sample: the stretches leave room for a few of those.
+    """
     told: list[str] = []
     Soak(cluster, tmp_path, Plan(seconds=60, warm_up=0, every=10, stretch=20), told.append).run()
     report = (tmp_path / "report.md").read_text()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from decider import GROUP, Decider, Make, text
 
 from lab import LabTimeoutError, wait_until
+from lab.galera_config import other_user
 from lab.template import fill
 from lab.wrapper import WrappedNode
 
@@ -116,6 +119,30 @@ def test_a_stop_order_leads_to_a_new_request_of_the_same_process(running: Decide
     assert not (node.handoff / "order").exists()
     assert "the sidecar orders a stop: survivor of an outage" in text(node.log)
     running.restart_from(request["position"])
+
+
+def test_what_a_server_leaves_behind_has_ended_before_the_next_one_starts(stopped: Decider) -> None:
+    """The first process of a container may, and must: a socat of an old state transfer keeps the port of the next."""
+    user = other_user()
+    if user is None:
+        pytest.skip("only root makes namespaces of processes")
+    account = pwd.getpwnam(user)
+    as_user = ("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+    node = stopped.node
+    node.contained = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *as_user)
+    node.start()
+    stopped.restart()
+    assert node.process is not None
+    (first,) = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
+    left = subprocess.Popen(["nsenter", "--target", first, "--pid", *as_user, "sleep", "600"])
+    try:
+        assert left.poll() is None
+        stopped.order()
+        stopped.request()
+        assert left.wait(5) in {-signal.SIGKILL, 128 + signal.SIGKILL}
+    finally:
+        left.kill()
+        left.wait()
 
 
 def test_an_order_for_another_start_is_removed_and_ignored(running: Decider) -> None:

@@ -158,7 +158,7 @@ class Coordinator:
             return False
         phase = NodePhase.STARTING if desk.state.confirmed else NodePhase.BOOTSTRAPPING
         desk.journal.stands(phase, desk.state.epoch, boot.report.position, boot.boot_id)
-        if desk.snapshot is None:
+        if self._watch.orphaned(boot, self._received()) or desk.snapshot is None:
             return False
         if desk.taken_over:
             self._watch.stop(Stop(f"the election of epoch {desk.state.epoch} was taken over"), boot)
@@ -166,6 +166,13 @@ class Coordinator:
         wrote = desk.publish(replace(boot.report, refused=refused), desk.snapshot)
         desk.extend(boot)
         return wrote
+
+    def _received(self) -> int | None:
+        try:
+            facts = self._node.datadir(1.0, max_age=0.0)
+        except OSError:
+            return None
+        return None if facts is None else facts.sst_received_bytes
 
     def _ended(self, wrapper: Wrapper, boot: Boot) -> bool:
         """Say that the run ended cleanly, and where."""

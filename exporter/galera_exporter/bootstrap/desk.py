@@ -48,6 +48,12 @@ class Boot:
     """Since when Galera has no connection."""
     caught_up: float | None = None
     """Since when it joins and has all that the members have."""
+    orphaned: float | None = None
+    """Since when it has not answered yet, and nobody is Primary."""
+    received: int | None = None
+    """Bytes that a state transfer had brought by then."""
+    seen: bool = False
+    """Whether this sidecar ever had an answer of it."""
     incarnation: str = ""
 
 

@@ -22,6 +22,8 @@ _STRANDED: Final = 10.0
 """Seconds that Galera may be closed while a server starts or changes its view."""
 _FORGOTTEN: Final = 30.0
 """Seconds from all data to Synced; it takes one."""
+_ORPHANED: Final = 60.0
+"""Seconds without a Primary component after which a joiner finds none any more; Galera itself gives up after 30."""
 
 
 class Watch:
@@ -38,7 +40,7 @@ class Watch:
         """
         desk = self._desk
         snapshot = desk.snapshot
-        boot.answered = desk.clock()
+        boot.answered, boot.seen = desk.clock(), True
         boot.incarnation = sample.member_uuid or boot.incarnation
         running = self._describe(sample, boot, group)
         # Of a label that cannot be read nothing is guessed, and it is not written over.
@@ -97,6 +99,32 @@ class Watch:
         now = self._desk.clock()
         boot.caught_up = now if boot.caught_up is None else boot.caught_up
         return now - boot.caught_up >= _FORGOTTEN
+
+    def orphaned(self, boot: Boot, received: int | None) -> bool:
+        """Stop a joiner that has answered nobody yet and waits for a component that is gone; return whether it was.
+
+        Galera gives up where it never found the group. Where it lost it before its state transfer had begun, it waits
+        for ever (seen with 26.4.23), and while it may run nobody can be elected. ``received``: bytes of a state
+        transfer; one that makes progress is left alone, whatever etcd and the other sidecars say.
+        """
+        desk = self._desk
+        alone = (
+            not boot.seen
+            and desk.state.confirmed
+            and desk.snapshot is not None
+            and not desk.snapshot.primary
+            and not any(peer.primary for peer in desk.peers.probe(PROBE))
+        )
+        if not alone or received != boot.received:
+            boot.orphaned, boot.received = None, received
+        if not alone:
+            return False
+        now = desk.clock()
+        boot.orphaned = now if boot.orphaned is None else boot.orphaned
+        if now - boot.orphaned < _ORPHANED:
+            return False
+        self.stop(Stop("the Primary component that it was to join is gone: it reports again"), boot)
+        return True
 
     def _carry_out(self, decision: RunDecision, running: Running, boot: Boot, snapshot: Snapshot | None) -> bool:
         desk = self._desk

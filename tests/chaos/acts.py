@@ -155,6 +155,12 @@ def stop_pod(stage: Stage, fault: Fault, seen: Seen) -> Iterator[None]:
         yield
 
 
+def restart(stage: Stage, pod: Pod) -> None:
+    """End a pod in order; it is started again."""
+    with _held(stage, *parts(pod.name)):
+        _stopper(stage, pod, lambda _words: None)()
+
+
 @contextmanager
 def rolling_restart(stage: Stage, fault: Fault, seen: Seen) -> Iterator[None]:
     """One pod after the other, each once the one before is Synced again, or after a while."""

@@ -146,6 +146,8 @@ class Ending:
     """Alerts that fire though all is well."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Why a node does not serve, in its own words."""
+    restarted: tuple[str, ...] = ()
+    """Nodes that Galera kept as donors, and that were restarted as the alert's runbook says."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ def write(result: Result, output: Path) -> None:
         "schedule": [_fault(outcome) for outcome in history.outcomes],
         "outages": [[round(began, 1), round(ended, 1)] for began, ended in outages(history)],
         "firings": [[each.alert, each.pod, round(each.began, 1), round(each.ended, 1)] for each in history.firings],
+        "restarted": list(history.ending.restarted),
         "grants": [[each.epoch, each.token, each.node, each.revision] for each in history.grants],
     }
     (output / "report.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -149,6 +150,8 @@ def _seen(history: History) -> Iterable[str]:
         yield f"- {began:.1f} s to {ended:.1f} s: no row was acknowledged"
     for grant in history.grants:
         yield f"- epoch {grant.epoch} was given to {grant.node} (token {grant.token}, revision {grant.revision})"
+    for name in history.ending.restarted:
+        yield f"- {name} was kept a donor by Galera, and was restarted after its alert, as the runbook says"
     for crash in history.crashes:
         yield f"- {crash.moment:.1f} s: {crash.what} ended by itself, status {crash.status}"
     for firing in history.firings:

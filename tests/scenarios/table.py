@@ -356,6 +356,11 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
             _OUTAGES + "07_while_one_stays_away_nobody_is_elected_until_it_returns_or_an_operator_says_so[order]",
         ),
         Scenario(
+            "a joiner loses the component before it has a state",
+            "it is started again, and the others need not wait for it",
+            _OUTAGES + "05_a_joiner_whose_component_is_lost_before_it_has_a_state_does_not_keep_the_others_waiting",
+        ),
+        Scenario(
             "winner killed before its start",
             "its election goes on, and there is no second winner",
             _FIRST + "03_an_elected_node_that_dies_goes_on_and_there_is_no_second_winner[elected]",

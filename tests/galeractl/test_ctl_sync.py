@@ -37,7 +37,8 @@ def account(secret: Path) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(cluster: Trio) -> Iterator[None]:
-    cluster.restore()  # what the tests of before thawed may still be finding its place
+    cluster.restore()
+    cluster.wait_healthy()  # what the tests of before thawed may still be finding its place
     yield
     cluster.restore()
     for node in cluster.galera.nodes:

@@ -46,6 +46,8 @@ _OLD_NAMES: Final[Mapping[str, str]] = MappingProxyType(
 """What packages wrote before PEP 639, as the identifier of SPDX."""
 _MIT: Final = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software"
 """Some put the whole text where the name belongs."""
+_APACHE: Final = "Apache License Version 2.0, January 2004"
+"""And some state nothing, and have the text as a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def licence(expression: str | None, text: str | None, classifiers: list[str]) ->
         return expression
     if _MIT in " ".join((text or "").split()):
         return "MIT"
+    if " ".join((text or "").split()).startswith(_APACHE):
+        return "Apache-2.0"
     names = [text or "", *(each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License ::"))]
     for name in names:
         if name in PERMISSIVE or name == WEAK:
@@ -94,11 +98,18 @@ def package(name: str, version: str) -> Package:
     stated = importlib.metadata.metadata(name)
     if stated["Version"] != version:
         raise ValueError(f"{name}: {stated['Version']} is installed, the lock has {version}")
+    text = stated.get("License") or _file(name)
     return Package(
         name,
         version,
-        licence(stated.get("License-Expression"), stated.get("License"), stated.get_all("Classifier", [])),
+        licence(stated.get("License-Expression"), text, stated.get_all("Classifier", [])),
     )
+
+
+def _file(name: str) -> str:
+    """Return the text of the file LICENSE that a package brings; empty without one."""
+    files = importlib.metadata.files(name) or []
+    return next((file.read_text() for file in files if file.name == "LICENSE" and ".dist-info" in str(file)), "")
 
 
 def packages(lock: str) -> list[Package]:

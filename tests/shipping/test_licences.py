@@ -53,6 +53,7 @@ def test_copyleft_is_refused_in_the_image_and_strong_copyleft_everywhere(
         (None, "Apache 2.0", [], "Apache-2.0"),
         (None, "Copyright by somebody, and so on", ["License :: OSI Approved :: MIT License"], "MIT"),
         (None, f"Copyright by somebody\n\n{licences._MIT}\nand so on", [], "MIT"),
+        (None, "\n    Apache License\n  Version 2.0, January 2004\n and so on", [], "Apache-2.0"),
         (None, "GPL", ["License :: OSI Approved :: GNU General Public License (GPL)"], ""),
         (None, None, ["Topic :: MIT License"], ""),
     ],

@@ -80,9 +80,10 @@ def licence(expression: str | None, text: str | None, classifiers: list[str]) ->
     """Return the licence that a package's metadata state: the expression of PEP 639, or one of the older two fields."""
     if expression:
         return expression
-    if _MIT in " ".join((text or "").split()):
+    words = " ".join((text or "").split())
+    if _MIT in words:
         return "MIT"
-    if " ".join((text or "").split()).startswith(_APACHE):
+    if words.startswith(_APACHE):
         return "Apache-2.0"
     names = [text or "", *(each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License ::"))]
     for name in names:

@@ -158,7 +158,7 @@ class Coordinator:
             return False
         phase = NodePhase.STARTING if desk.state.confirmed else NodePhase.BOOTSTRAPPING
         desk.journal.stands(phase, desk.state.epoch, boot.report.position, boot.boot_id)
-        if self._watch.orphaned(boot, self._received()) or desk.snapshot is None:
+        if self._watch.orphaned(boot, self._received) or desk.snapshot is None:
             return False
         if desk.taken_over:
             self._watch.stop(Stop(f"the election of epoch {desk.state.epoch} was taken over"), boot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -100,12 +101,12 @@ class Watch:
         boot.caught_up = now if boot.caught_up is None else boot.caught_up
         return now - boot.caught_up >= _FORGOTTEN
 
-    def orphaned(self, boot: Boot, received: int | None) -> bool:
+    def orphaned(self, boot: Boot, read_received: Callable[[], int | None]) -> bool:
         """Stop a joiner that has answered nobody yet and waits for a component that is gone; return whether it was.
 
         Galera gives up where it never found the group. Where it lost it before its state transfer had begun, it waits
-        for ever (seen with 26.4.23), and while it may run nobody can be elected. ``received``: bytes of a state
-        transfer; one that makes progress is left alone, whatever etcd and the other sidecars say.
+        for ever (seen with 26.4.23), and while it may run nobody can be elected. ``read_received``: gives the bytes of
+        a state transfer; one that makes progress is left alone, whatever etcd and the other sidecars say.
         """
         desk = self._desk
         alone = (
@@ -115,12 +116,12 @@ class Watch:
             and not desk.snapshot.primary
             and not any(peer.primary for peer in desk.peers.probe(PROBE))
         )
-        if not alone or received != boot.received:
-            boot.orphaned, boot.received = None, received
         if not alone:
+            boot.orphaned = None
             return False
-        now = desk.clock()
-        boot.orphaned = now if boot.orphaned is None else boot.orphaned
+        now, received = desk.clock(), read_received()
+        if boot.orphaned is None or received != boot.received:
+            boot.orphaned, boot.received = now, received
         if now - boot.orphaned < _ORPHANED:
             return False
         self.stop(Stop("the Primary component that it was to join is gone: it reports again"), boot)

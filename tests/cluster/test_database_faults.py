@@ -89,8 +89,14 @@ def test_a_stopped_node_keeps_its_position_on_the_page_from_its_files(victim: Si
     committed = victim.metrics().value("wsrep_last_committed")
     assert committed is not None
     victim.node.stop()
-    refused = "galera_up_reason"  # not at once: a page may show what was answered while the server ended
-    page = victim.until(lambda page: page.value(refused, reason="refused") == 1, 10, "sees its database gone")
+    # Not at once: a page may show what was read up to a second ago, while the server ended.
+    page = victim.until(
+        lambda page: (
+            page.value("galera_up_reason", reason="refused") == 1 and (page.value("galera_grastate_seqno") or -1) >= 0
+        ),
+        10,
+        "sees its database gone, and where it stood",
+    )
     assert page.value("galera_up") == 0
     assert (page.value("galera_grastate_seqno") or 0) >= committed
     assert page.value("galera_grastate_safe_to_bootstrap") == 0

@@ -94,6 +94,18 @@ RECORD = NodeRecord(
     ttl=10,
     version="0",
 )
+FACTS = DatadirFacts(
+    present=True,
+    grastate=Position(UUID, -1),
+    safe_to_bootstrap=False,
+    sst_in_progress=False,
+    sst_start=None,
+    sst_received_bytes=None,
+    gcache_page_files=0,
+    gcache_page_bytes=0,
+    gra_log_files=0,
+    gvwstate_present=True,
+)
 
 
 def rows() -> list[families.Row]:
@@ -109,25 +121,13 @@ def rows() -> list[families.Row]:
         orphans=0,
     )
     registry = RegistryReading(up=True, view=view, last_success=1e9, request_seconds=0.001, registered=True)
-    facts = DatadirFacts(
-        present=True,
-        grastate=Position(UUID, -1),
-        safe_to_bootstrap=False,
-        sst_in_progress=False,
-        sst_start=None,
-        sst_received_bytes=None,
-        gcache_page_files=0,
-        gcache_page_bytes=0,
-        gra_log_files=0,
-        gvwstate_present=True,
-    )
     return [
         *families.database(DatabaseReading(0.0, DatabaseReason.OK, sample=sample)),
         *families.status(sample, queue_stats=True),
         *families.raw_status(sample, export=True),
         *families.variables(parse_variables(VARIABLE_ROWS.items()), sample.cluster_size),
         *families.members((Member("b", "n2", ""), Member("a", "n1", ""))),
-        *families.datadir(facts),
+        *families.datadir(FACTS),
         *families.registry(registry),
         *families.bootstrap(waiting()),
     ]
@@ -432,3 +432,25 @@ def test_rooms_that_fail_cost_their_own_metrics_and_not_the_page(caplog: pytest.
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3, "one line each, not one a scrape"
     assert any("collector datadir fails: PermissionError" in line for line in lines)
+
+
+def test_a_database_that_hangs_leaves_time_for_its_files() -> None:
+    now = [100.0]
+    given: list[float] = []
+
+    class Hanging:
+        """A sampler that takes all the time it is given, unless nobody waits."""
+
+        def read(self, _max_age: float, timeout: float) -> DatabaseReading:
+            now[0] += timeout
+            return DatabaseReading(0.0, DatabaseReason.TIMEOUT)
+
+    def datadir(_max_age: float, timeout: float) -> DatadirFacts:
+        given.append(timeout)
+        return replace(FACTS, gra_log_files=3)
+
+    node = Node(Config(node="db-0", datadir=Path("/data")), Hanging(), datadir)  # type: ignore[arg-type]  # same shape
+    body, _ = MetricsPage(node, None, lambda: True, clock=lambda: now[0]).render("", 4.5)
+    assert values(body)["galera_gra_log_files", ()] == 3
+    assert given == [pytest.approx(0.45)]
+    assert now[0] == pytest.approx(104.05), "it may use all the rest"

@@ -63,6 +63,17 @@ def wait_until(
         time.sleep(interval)
 
 
+def wait_stopped(pid: int) -> None:
+    """Wait until SIGSTOP has reached the last thread of a process, which goes on until then. One that ended counts."""
+    tasks = Path(f"/proc/{pid}/task")
+
+    def stopped() -> bool:
+        states = (stat.read_text().rpartition(") ")[2][:1] for stat in tasks.glob("*/stat"))
+        return all(state in "TZX" for state in states)
+
+    wait_until(stopped, 10, f"process {pid} has stopped", interval=0.01)
+
+
 class Process:
     """A running program; its output goes to ``log``, its children share its process group or at least its session.
 
@@ -121,8 +132,9 @@ class Process:
             os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """Stop it in its tracks: sockets stay open and nothing answers (SIGSTOP)."""
+        """Stop it in its tracks: sockets stay open and nothing answers (SIGSTOP). Returns once it has stopped."""
         self.signal(signal.SIGSTOP)
+        wait_stopped(self.pid)
 
     def thaw(self) -> None:
         """Let a frozen process go on (SIGCONT)."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.galera import GaleraCluster
 from lab.galera_config import NodeConfig, give, other_user
 from lab.mariadb import GaleraNode
-from lab.process import Process, wait_until
+from lab.process import Process, wait_stopped, wait_until
 from lab.template import ACCOUNTS
 
 # mysql.wsrep_cluster_members is made by the first server that runs with wsrep on; the init SQL runs before that.
@@ -163,8 +163,13 @@ class WrappedNode(GaleraNode):
         return state.pid
 
     def freeze(self) -> None:
-        """SIGSTOP to the wrapper and all its children, as a paused container or machine."""
+        """SIGSTOP to the wrapper and all its children, as a paused container or machine; returns once they stopped."""
         self._signal_all(signal.SIGSTOP)
+        state = self.state
+        if self.process is not None:
+            wait_stopped(self.process.pid)
+            if state.phase == "starting" and state.pid:
+                wait_stopped(state.pid)
 
     def thaw(self) -> None:
         """SIGCONT to all that was frozen."""

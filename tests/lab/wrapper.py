@@ -165,9 +165,9 @@ class WrappedNode(GaleraNode):
     def freeze(self) -> None:
         """SIGSTOP to the wrapper and all its children, as a paused container or machine; returns once they stopped."""
         self._signal_all(signal.SIGSTOP)
-        state = self.state
         if self.process is not None:
             wait_stopped(self.process.pid)
+            state = self.state
             if state.phase == "starting" and state.pid:
                 wait_stopped(state.pid)
 

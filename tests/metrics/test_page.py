@@ -44,6 +44,7 @@ from galera_exporter.model import (
 )
 from galera_exporter.node import Node
 from galera_exporter.settings import Config
+from samples import running_files
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 UUID = "0d074685-e767-11f1-8e1d-aebb93f423f7"
@@ -94,18 +95,6 @@ RECORD = NodeRecord(
     ttl=10,
     version="0",
 )
-FACTS = DatadirFacts(
-    present=True,
-    grastate=Position(UUID, -1),
-    safe_to_bootstrap=False,
-    sst_in_progress=False,
-    sst_start=None,
-    sst_received_bytes=None,
-    gcache_page_files=0,
-    gcache_page_bytes=0,
-    gra_log_files=0,
-    gvwstate_present=True,
-)
 
 
 def rows() -> list[families.Row]:
@@ -127,7 +116,7 @@ def rows() -> list[families.Row]:
         *families.raw_status(sample, export=True),
         *families.variables(parse_variables(VARIABLE_ROWS.items()), sample.cluster_size),
         *families.members((Member("b", "n2", ""), Member("a", "n1", ""))),
-        *families.datadir(FACTS),
+        *families.datadir(running_files(UUID)),
         *families.registry(registry),
         *families.bootstrap(waiting()),
     ]
@@ -447,7 +436,7 @@ def test_a_database_that_hangs_leaves_time_for_its_files() -> None:
 
     def datadir(_max_age: float, timeout: float) -> DatadirFacts:
         given.append(timeout)
-        return replace(FACTS, gra_log_files=3)
+        return running_files(UUID, gra_log_files=3)
 
     node = Node(Config(node="db-0", datadir=Path("/data")), Hanging(), datadir)  # type: ignore[arg-type]  # same shape
     body, _ = MetricsPage(node, None, lambda: True, clock=lambda: now[0]).render("", 4.5)

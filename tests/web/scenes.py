@@ -26,6 +26,7 @@ from galera_exporter.model import (
     RegistryReading,
 )
 from galera_exporter.web.pages import Glance
+from samples import running_files
 
 NOW = 1_790_000_000.0
 UUID = "6f1d2c3e-8c5b-11f0-9d7a-2b6c5d4e3f2a"
@@ -149,19 +150,7 @@ def silent(reason: DatabaseReason = DatabaseReason.REFUSED) -> DatabaseReading:
 
 
 def datadir(**changes: Any) -> DatadirFacts:
-    usual = DatadirFacts(
-        present=True,
-        grastate=Position(UUID, -1),
-        safe_to_bootstrap=False,
-        sst_in_progress=False,
-        sst_start=None,
-        sst_received_bytes=None,
-        gcache_page_files=0,
-        gcache_page_bytes=0,
-        gra_log_files=0,
-        gvwstate_present=True,
-    )
-    return replace(usual, **changes)
+    return running_files(UUID, **changes)
 
 
 MISSING = Wait(Reason.MISSING, ("galera-2",), "2 of 3 nodes report")

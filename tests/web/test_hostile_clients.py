@@ -18,6 +18,7 @@ from galera_exporter.web.connection import Deadlines
 from galera_exporter.web.message import MAX_HEAD, Request, Response
 from galera_exporter.web.routing import Route
 from galera_exporter.web.server import Limits, Server
+from lab.process import wait_until
 
 SHORT = Limits(deadlines=Deadlines(handshake=0.4, head=0.4, idle=0.4, write=0.6, linger=0.2))
 
@@ -133,9 +134,7 @@ def test_busy_connections_at_the_cap_bring_503_and_not_a_hang(start: StartServer
         busy = [held.enter_context(connect(server)) for _ in range(4)]
         for sock in busy:
             sock.sendall(request("/slow"))
-        deadline = time.monotonic() + 5
-        while server._pool._begun < 4 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: server._pool._begun >= 4, 5, "all four are worked on", interval=0.01)
         assert exchange(server, PROBE).status == 503
         gate.set()
         assert [read_answer(sock).status for sock in busy] == [200] * 4
@@ -191,9 +190,7 @@ def test_a_reader_that_does_not_read_is_cut_off(start: StartServer) -> None:
         sock.sendall(request("/big"))
         assert timed(server) < 1.5
         assert server._connections, "it still waits for its reader"
-        deadline = time.monotonic() + 10
-        while server._connections and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: not server._connections, 10, "its connection has ended", interval=0.02)
         assert not server._connections
 
 
@@ -211,9 +208,7 @@ def test_a_client_that_leaves_before_its_answer_costs_nothing(start: StartServer
         with connect(server) as sock:
             sock.sendall(GET)
     assert timed(server) < 4.0
-    deadline = time.monotonic() + 5
-    while server._connections and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: not server._connections, 5, "all connections have ended", interval=0.02)
     assert not server._connections
     assert not server._peers
 

@@ -63,11 +63,10 @@ def shared_trio() -> Iterator[Trio]:
 
 
 @pytest.fixture
-def cluster(shared_trio: Trio) -> Iterator[Trio]:
-    """The running trio, healthy; whatever the test breaks is mended afterwards."""
-    shared_trio.restore()  # on a machine that was busy for seconds its nodes may have lost sight of each other
-    yield shared_trio
+def cluster(shared_trio: Trio) -> Trio:
+    """The running trio, healthy: whatever the test before broke is mended."""
     shared_trio.restore()
+    return shared_trio
 
 
 @pytest.fixture(scope="module")

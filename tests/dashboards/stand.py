@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -73,10 +74,13 @@ class Stand:
     moments: dict[str, float] = field(default_factory=dict)
 
     def scene(self, name: str, *shown: str, within: float = PATIENCE) -> None:
-        """Wait until Prometheus has something for each of these queries at one moment, and keep that moment."""
+        """Wait until Prometheus has something for each of these queries at one moment, and keep that moment.
+
+        A whole second: ranges of time end at their last whole step, and the last point of each line must be this.
+        """
 
         def look() -> float | None:
-            now = time.time() - 0.5  # a scrape that has begun is whole by then
+            now = float(math.floor(time.time() - 0.5))  # a scrape that has begun is whole by then
             return now if all(self.prometheus.query(query, now) for query in shown) else None
 
         logs = [self.prometheus.log, *(log for pod in self.trio.pods for log in pod.logs)]

@@ -66,6 +66,13 @@ def test_the_verdict_in_each_scene(day: Day) -> None:
         assert rows[CLUSTER]["Namespace"] == NAMESPACE
 
 
+def test_a_line_ends_at_the_moment_of_its_scene(day: Day) -> None:
+    for scene, serving in ((HEALTHY, 3), (OUTAGE, 0)):
+        look = day.look("galera-clusters", scene)
+        (line,) = look.asker.named(look.panel("Nodes that serve"))
+        assert line.series.samples[-1] == (day.moments[scene], serving)
+
+
 def test_the_tiles_of_the_cluster(day: Day) -> None:
     expected = {
         ("Nodes that serve", HEALTHY): ("3 of 3", GOOD),

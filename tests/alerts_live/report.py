@@ -46,7 +46,9 @@ class Told:
         """Seconds with the shipped values: what was measured, their windows, thresholds, ``for`` and group_wait."""
         here = _level(self.name, self.severity, shortened()["metrics"]["prometheusRule"]["rules"])
         there = sources()[self.name]["levels"][self.severity]
-        more = seconds(there["window"]) - seconds(here["window"]) if "window" in there else 0.0
+        # A rule without "for" looks back over its window, and does not wait until it is full.
+        waits = "window" in there and seconds(there["for"]) > 0
+        more = seconds(there["window"]) - seconds(here["window"]) if waits else 0.0
         if self.name == "GaleraFlowControlPaused":
             more += (there["threshold"] - here["threshold"]) * _RATE
         return self.detection + more + seconds(there["for"]) + group_wait(self.severity)

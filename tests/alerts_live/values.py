@@ -30,6 +30,8 @@ LONGER: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "GaleraClusterMembershipFlapping": {"warning": {"window": "45s"}},
     # The faults here come one soon after the other: three restarts of a node in a minute are no loop.
     "GaleraNodeRestarting": {"warning": {"window": "15s"}},
+    # In a view change the nodes' pages differ for as long as the slowest node and its scrape take, here as elsewhere.
+    "GaleraSplitBrain": {"critical": {"for": "8s"}},
     # A heartbeat is every TTL / 3.
     "GaleraRegistryNodeMissing": {"warning": {"for": "5s"}},
     # The rate is over five minutes, which no value shortens: a pause of 3 s or 6 s in them counts, not 30 s or 150 s.

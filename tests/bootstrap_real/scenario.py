@@ -136,6 +136,13 @@ def check_elected_once(site: Site, after: int, rule: str) -> Record:
     return epoch
 
 
+def check_not_elected(site: Site, after: int) -> None:
+    """Nobody was elected since epoch ``after``; else say who, by which rule, and what all sidecars told."""
+    new = [epoch for number, epoch in sorted(site.history.items()) if number > after]
+    told = "\n".join(f"--- {pod.name}\n{pod.told}\n{pod.log[-3000:]}" for pod in site.pods)
+    assert site.epoch == after, f"elections since epoch {after}: {new}\n{told}"
+
+
 def stays_so(holds: Callable[[], bool], seconds: float, what: str) -> None:
     """Fail as soon as the predicate ``holds`` is false within so many seconds."""
     try:

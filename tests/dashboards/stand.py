@@ -108,6 +108,7 @@ class Stand:
         self.scene(
             HEALTHY,
             "galera_cluster:nodes_serving:sum == 3",
+            "count_over_time(galera_cluster:nodes_serving:sum[1m]) >= 5",  # the first lines have a length
             "galera_node:ist_window_seconds",
             "max(rate(wsrep_causal_reads_total[10s])) > 0",
             'wsrep_evs_repl_latency_seconds{stat="avg"}',
@@ -132,7 +133,7 @@ class Stand:
                     "wsrep_flow_control_requested == 1",
                     "galera_cluster:nodes_serving:sum == 3",
                     'ALERTS{alertname="GaleraRecvQueueHigh", alertstate="firing"}',
-                    "galera_node:flow_control_paused:ratio_rate5m > 0",
+                    "galera_node:flow_control_paused:ratio_rate5m > 0.01",
                 )
             finally:
                 with suppress(pymysql.MySQLError):

@@ -167,7 +167,7 @@ def test_the_node(day: Day) -> None:
     assert who["Server"].startswith(("10.", "11.", "12."))
     assert look.rows("Switches", "Option")["wsrep_on"]["Value"] == "on"
     assert look.rows("Sizes", "Option")["gcache_size_bytes"]["Value"].endswith("iB")
-    assert look.rows("Times", "Option")["evs_suspect_timeout_seconds"]["Value"] == "2 s"
+    assert look.rows("Times", "Option")["evs_suspect_timeout_seconds"]["Value"] == "3 s"
     assert set(look.rows("Numbers", "Option")) >= {"applier_threads", "node_weight", "sync_binlog"}
     assert day.look("galera-node", NODE_KILLED, LAST).tile("State").text == "Down"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import wait_until
@@ -91,6 +92,18 @@ class Decider:
         new = self.node.handoff / f".{name}.test"
         new.write_text("".join(f"{field}={value}\n" for field, value in fields.items()))
         new.rename(self.node.handoff / name)
+
+
+@contextmanager
+def looking_for_others(node: WrappedNode) -> Iterator[None]:
+    """In the block a server has left its component and looks for another where there is none, for half a minute."""
+    alone = "SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1'"
+    command = ["mariadb", "--no-defaults", f"--socket={node.socket}", "--execute", alone]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
+        try:
+            yield
+        finally:
+            client.kill()
 
 
 Make = Callable[..., Decider]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pymysql
 import pytest
-from decider import Decider, Make
+from decider import Decider, Make, looking_for_others
 
 from lab import wait_until
 from lab.wrapper import PATH, WRAPPER, WrappedNode
@@ -147,16 +147,9 @@ def test_a_server_that_takes_no_more_connections_lives(running: Decider) -> None
 
 def test_a_server_that_lost_its_primary_component_lives(running: Decider) -> None:
     node = running.node
-    alone = "SET GLOBAL wsrep_cluster_address = 'gcomm://127.0.0.1:1'"  # which waits for half a minute
-    command = ["mariadb", "--no-defaults", f"--socket={node.socket}", "--execute", alone]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as client:
-        try:
-            wait_until(
-                lambda: node.status().get("wsrep_cluster_status", "Primary") != "Primary", 20, "lost", [node.log]
-            )
-            assert Probe(node)() == 0
-        finally:
-            client.kill()
+    with looking_for_others(node):
+        wait_until(lambda: node.status().get("wsrep_cluster_status", "Primary") != "Primary", 20, "lost", [node.log])
+        assert Probe(node)() == 0
 
 
 def test_a_server_that_was_killed_does_not_live_until_the_wrapper_has_said_what_it_does_next(running: Decider) -> None:

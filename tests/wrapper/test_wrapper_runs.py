@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from decider import GROUP, Decider, Make, text
+from decider import GROUP, Decider, Make, looking_for_others, text
 
 from lab import LabTimeoutError, wait_until
 from lab.galera_config import other_user
@@ -177,6 +177,25 @@ def test_a_server_that_hangs_while_it_ends_is_killed_and_has_lost_nothing(make: 
     assert "it hangs, and is killed" in text(node.log)
     node.start()
     assert int(decider.request()["position"].partition(":")[2]) == seqno
+
+
+def test_what_a_server_that_hangs_writes_to_its_log_is_no_sign_of_life(make: Make) -> None:
+    decider = make(env={"GALERA_STOP_SECONDS": "2"})
+    node = decider.node
+    fill(node, bootstrap=False)
+    node.start()
+    decider.restart()
+    refused = "Failed to establish connection: Connection refused"
+    with looking_for_others(node), node.log.open("rb") as log:
+        wait_until(lambda: refused in text(node.log), 20, "it is refused", [node.log])
+        decider.order()
+
+        def killed() -> bool:
+            os.fsync(log)  # as a busy machine does: each further line is written to the disk anew
+            return "it hangs, and is killed" in text(node.log)
+
+        wait_until(killed, 20, "it is killed", [node.log])
+    assert refused in text(node.log).partition("ends mariadbd")[2], "it wrote all the time"
 
 
 def test_a_bootstrap_whose_lease_is_not_renewed_is_ended_with_status_75(stopped: Decider) -> None:

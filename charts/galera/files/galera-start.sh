@@ -16,7 +16,8 @@ export LC_ALL=C.UTF-8 # *.sql in the order of their bytes
 readonly handoff=${GALERA_HANDOFF_DIR-} state=${GALERA_STATE_DIR-} datadir=${GALERA_DATADIR:-/var/lib/mysql}
 readonly init_dir=${GALERA_INIT_DIR-} sst_method=${GALERA_SST_METHOD:-mariabackup} server=("$@")
 readonly recover_seconds=${GALERA_RECOVER_SECONDS:-3600} # InnoDB may have much to redo
-readonly stop_seconds=${GALERA_STOP_SECONDS:-15} # without any input or output: then a server that ends hangs
+# With less input and output than this a server that ends hangs. Not none: it may write to its log, for ever.
+readonly stop_seconds=${GALERA_STOP_SECONDS:-15} stop_bytes=65536
 # In the data directory, so that it shares the fate of the data it speaks of: a lost volume takes it along, and so
 # does an SST. It is there from before the first file until etcd has confirmed the cluster, and says "complete" when
 # the init SQL is done. System tables that no cluster was made of are worth nothing: the next start may wipe them.
@@ -27,7 +28,7 @@ declare -A got              # what take() read
 boot=none                   # id of this start
 child=0 status=0            # our running child; how the last one ended
 asked='' deadline='' taken=0 # when the child was asked to end, is killed, its decision was taken: by now()
-moved='' still='' # bytes that a server which ends has read and written, and since when it is so many
+moved=0 still='' # bytes that a server which ends has read and written, and since when it is hardly more
 temporary=0 pace=0.2        # the server that runs the init SQL; seconds between two looks at things
 due=0 described=''          # when the data directory is described again, by now(); how it was
 ending='' again='' stale='' # why the child is ended: a signal to us; an order; a lease that was not renewed
@@ -119,9 +120,9 @@ hangs() {
   while read -r name value; do
     [[ $name != @(read|write)_bytes: ]] || bytes=$((bytes + value))
   done 2>/dev/null <"/proc/$child/io"
-  [[ $bytes == "$moved" ]] || moved=$bytes still=$now
+  ((bytes - moved < stop_bytes)) || moved=$bytes still=$now
   ((now - still >= stop_seconds)) || return 1
-  log "mariadbd was told to end, and has read and written nothing for $((now - still)) s: it hangs, and is killed"
+  log "mariadbd was told to end, and has read and written next to nothing for $((now - still)) s: it hangs, and is killed"
 }
 
 launch() { # command...: as our child
@@ -429,7 +430,7 @@ stop() { # in order, however long that takes: what it does not write now it has 
   log 'ends mariadbd'
   tell stopping 'ends mariadbd'
   pace=0.02 # the others may stop too: the last view is soon followed by the removal of gvwstate.dat
-  moved='' still=$now
+  moved=0 still=$now
   hangs
   end_child
   # Data that are being replaced cannot be lost: no pod has to wait for the end of an SST only to be deleted.

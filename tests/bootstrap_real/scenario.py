@@ -125,7 +125,7 @@ def committed(node: GaleraNode) -> int:
 
 def check_elected_once(site: Site, after: int, rule: str) -> Record:
     """The one election since epoch ``after`` was by this rule; its node made the cluster, and said why."""
-    new = [epoch for number, epoch in sorted(site.history.items()) if number > after]
+    new = _elections(site, after)
     assert len(new) == 1, f"elections since epoch {after}: {new}"
     epoch = new[0]
     assert epoch["rule"] == rule
@@ -137,10 +137,14 @@ def check_elected_once(site: Site, after: int, rule: str) -> Record:
 
 
 def check_not_elected(site: Site, after: int) -> None:
-    """Nobody was elected since epoch ``after``; else say who, by which rule, and what all sidecars told."""
-    new = [epoch for number, epoch in sorted(site.history.items()) if number > after]
-    told = "\n".join(f"--- {pod.name}\n{pod.told}\n{pod.log[-3000:]}" for pod in site.pods)
-    assert site.epoch == after, f"elections since epoch {after}: {new}\n{told}"
+    """Nobody was elected since epoch ``after``; else say who, by which rule, and what all nodes told."""
+    if site.epoch != after:
+        told = "\n".join(f"--- {pod.name}\n{pod.told}\n{pod.log[-3000:]}" for pod in site.pods)
+        raise AssertionError(f"elections since epoch {after}: {_elections(site, after)}\n{told}")
+
+
+def _elections(site: Site, after: int) -> list[Record]:
+    return [epoch for number, epoch in sorted(site.history.items()) if number > after]
 
 
 def stays_so(holds: Callable[[], bool], seconds: float, what: str) -> None:

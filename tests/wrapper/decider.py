@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab import wait_until
+from lab.template import fill
 from lab.wrapper import WrappedNode, read_fields
 
 NOWHERE = "00000000-0000-0000-0000-000000000000:-1"
@@ -61,6 +62,12 @@ class Decider:
         self.lease(1, confirmed=True)
         said = "the bootstrap is confirmed in etcd"
         wait_until(lambda: said in text(self.node.log), 5, "the wrapper sees it", [self.node.log])
+
+    def serve(self) -> None:
+        """Have a node that was never started run on the template's data, as a cluster of its own that is confirmed."""
+        fill(self.node, bootstrap=False)
+        self.node.start()
+        self.restart()
 
     def restart(self, *, confirm: bool = True) -> str:
         """Let a node that has data start as a cluster of its own; return the position that it started from."""

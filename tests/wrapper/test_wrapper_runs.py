@@ -14,7 +14,6 @@ from decider import GROUP, Decider, Make, looking_for_others, text
 
 from lab import LabTimeoutError, wait_until
 from lab.galera_config import other_user
-from lab.template import fill
 from lab.wrapper import WrappedNode
 
 
@@ -92,9 +91,7 @@ def test_a_signal_stops_the_server_in_order(running: Decider, number: signal.Sig
 def test_sighup_makes_the_server_open_its_logs_anew(make: Make) -> None:
     decider = make(options={"slow_query_log": "ON", "slow_query_log_file": "slow.log"})
     node = decider.node
-    fill(node, bootstrap=False)
-    node.start()
-    decider.restart()
+    decider.serve()
     slow = node.datadir / "slow.log"
     wait_until(slow.exists, 5, "the log is there")
     slow.rename(node.datadir / "slow.log.1")
@@ -163,9 +160,7 @@ def test_sigterm_during_a_stop_order_ends_the_wrapper(running: Decider) -> None:
 def test_a_server_that_hangs_while_it_ends_is_killed_and_has_lost_nothing(make: Make) -> None:
     decider = make(env={"GALERA_STOP_SECONDS": "2"})
     node = decider.node
-    fill(node, bootstrap=False)
-    node.start()
-    decider.restart()
+    decider.serve()
     node.sql("CREATE DATABASE kept")
     seqno = int(node.status()["wsrep_last_committed"])
     pid = node.state.pid
@@ -182,9 +177,7 @@ def test_a_server_that_hangs_while_it_ends_is_killed_and_has_lost_nothing(make: 
 def test_what_a_server_that_hangs_writes_to_its_log_is_no_sign_of_life(make: Make) -> None:
     decider = make(env={"GALERA_STOP_SECONDS": "2"})
     node = decider.node
-    fill(node, bootstrap=False)
-    node.start()
-    decider.restart()
+    decider.serve()
     refused = "Failed to establish connection: Connection refused"
     with looking_for_others(node), node.log.open("rb") as log:
         wait_until(lambda: refused in text(node.log), 20, "it is refused", [node.log])
@@ -273,9 +266,7 @@ def test_a_gtid_behind_the_recovered_position_is_not_part_of_it(make: Make) -> N
         options={"wsrep_gtid_mode": "ON", "wsrep_gtid_domain_id": "7", "log_bin": "bin", "log_slave_updates": "ON"}
     )
     node = decider.node
-    fill(node, bootstrap=False)
-    node.start()
-    decider.restart()
+    decider.serve()
     node.sql("CREATE DATABASE one")
     status = node.status()
     node.kill()
@@ -288,9 +279,7 @@ def test_a_gtid_behind_the_recovered_position_is_not_part_of_it(make: Make) -> N
 def test_a_platform_starts_again_what_ended_and_not_what_was_stopped(make: Make) -> None:
     decider = make(backoff=0.2)
     node = decider.node
-    fill(node, bootstrap=False)
-    node.start()
-    decider.restart()
+    decider.serve()
     node.kill_server()
     decider.restart()
     node.stop()

@@ -44,21 +44,27 @@ class Node:
         sampler: Sampler,
         read_datadir: Callable[[float, float], DatadirFacts | None] | None,
         *,
+        clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
+        self._clock = clock
         self._wall = wall
         self._sampler = sampler
         self._read_datadir = read_datadir
+        self._lock = threading.Lock()  # guards what follows
         self._largest = 0
-        self._lock = threading.Lock()
+        self._answered: float | None = None
+        """When the last reading that has a sample was begun, by the sampler's clock."""
 
     def database(self, timeout: float) -> DatabaseReading:
         """Return a reading of the database no older than MAX_AGE; waits at most ``timeout`` seconds."""
         reading = self._sampler.read(MAX_AGE, timeout)
-        if reading.sample is not None and reading.sample.primary:
+        if reading.sample is not None:
             with self._lock:
-                self._largest = max(self._largest, reading.sample.cluster_size)
+                self._answered = max(reading.taken, self._answered or reading.taken)
+                if reading.sample.primary:
+                    self._largest = max(self._largest, reading.sample.cluster_size)
         return reading
 
     def prefetch(self) -> None:
@@ -94,7 +100,7 @@ class Node:
         """Return what this node may say of itself in the registry; None without a sign of life.
 
         A node that answers SQL lives, and so does one that takes a state transfer: it answers
-        no SQL, but its files change.
+        no SQL, but its files change. What it received before it last answered is no transfer of now.
         """
         # The heartbeat asks, and has its key to keep: a flight that lands later serves its next beat.
         limit = min(self.config.mariadb.timeout, self.config.etcd.ttl / 5)
@@ -107,7 +113,11 @@ class Node:
             return None  # the scrape's collector tells of it
         if facts is None or not facts.sst_in_progress or facts.sst_changed is None:
             return None
-        if self._wall() - facts.sst_changed > _TRANSFER_SILENCE:
+        silence = self._wall() - facts.sst_changed
+        with self._lock:
+            # Ages, not times: the wall clock may have been set between the two.
+            answered = None if self._answered is None else self._clock() - self._answered
+        if silence > _TRANSFER_SILENCE or (answered is not None and silence >= answered):
             return None
         return self._joiner(facts)
 

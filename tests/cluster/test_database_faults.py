@@ -85,6 +85,25 @@ def test_a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes
     assert cluster.pods[2].node.state.pid == pid, "nobody has ended it"
 
 
+def test_a_node_that_freezes_with_the_marker_of_its_last_transfer_is_not_taken_for_a_joiner(
+    cluster: Trio, victim: Sidecar, witness: Sidecar
+) -> None:
+    marker = cluster.pods[2].node.datadir / "sst_in_progress"  # each join makes it, one by IST too
+    marker.touch()
+    try:
+        victim.until(lambda page: page.value("galera_sst_in_progress") == 1, 30, "sees the marker")
+        victim.node.freeze()
+        victim.until(lambda page: page.value("galera_up") == 0, 15, "sees that nothing answers")
+        page = witness.until(
+            lambda page: page.value("galera_etcd_key_present", node=victim.name) == 0, 25, "sees the key gone"
+        )
+        assert page.value("galera_registry_node_state", node=victim.name, state="synced") == 1, "what it said last"
+        assert victim.metrics().value("galera_sst_in_progress") == 1, "all the while"
+    finally:
+        victim.node.thaw()
+        marker.unlink()
+
+
 def test_a_stopped_node_keeps_its_position_on_the_page_from_its_files(victim: Sidecar) -> None:
     committed = victim.metrics().value("wsrep_last_committed")
     assert committed is not None

@@ -70,6 +70,11 @@ SCENARIOS: Final[dict[str, tuple[Scenario, ...]]] = {
             _DATABASE + "a_node_that_is_frozen_for_half_a_minute_is_a_timeout_and_its_page_comes_in_time_all_the_while",
         ),
         Scenario(
+            "SIGSTOP with the marker of a state transfer",
+            "a node that joined before is not taken for one that joins: its key ends",
+            _DATABASE + "a_node_that_freezes_with_the_marker_of_its_last_transfer_is_not_taken_for_a_joiner",
+        ),
+        Scenario(
             "kill -9",
             "the others miss it in the view and by its key, and say so in words; it comes back by itself",
             _DATABASE + "a_killed_node_is_missed_by_size_and_key_and_comes_back",

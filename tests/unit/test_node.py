@@ -78,7 +78,8 @@ def node(*readings: DatabaseReading, files: DatadirFacts | OSError | None = None
         return files
 
     config = Config(node="db-1", address="db-1:3306", owner="uid", expected=expected, datadir=Path("/data"))
-    return Node(config, Readings(*readings), read if files is not None else None, wall=lambda: 1e9 + 100)  # type: ignore[arg-type]  # same shape
+    reader = read if files is not None else None
+    return Node(config, Readings(*readings), reader, clock=lambda: 500.0, wall=lambda: 1e9 + 100)  # type: ignore[arg-type]  # same shape
 
 
 def test_a_node_that_answers_writes_its_state_and_position() -> None:
@@ -108,6 +109,22 @@ def test_a_joiner_that_answers_no_sql_is_described_by_its_files() -> None:
 )
 def test_a_dead_database_without_a_transfer_says_nothing(files: DatadirFacts | OSError | None) -> None:
     assert node(DOWN, files=files).describe() is None
+
+
+@pytest.mark.parametrize(
+    ("answered", "joins"),
+    [
+        (455.0, True),  # 45 s ago, and the files changed 40 s ago: it was started anew, and takes a transfer
+        (460.0, False),
+        (499.0, False),  # joined, and silent since: the marker, or what was told of it, is of before
+    ],
+)
+def test_a_transfer_is_one_of_now_only_if_its_files_changed_after_the_last_answer(
+    answered: float, *, joins: bool
+) -> None:
+    silent = node(dataclasses.replace(up(), taken=answered), DOWN, files=FILES)
+    assert silent.database(1.0).sample is not None
+    assert (silent.describe() is not None) == joins
 
 
 def test_the_largest_primary_size_is_expected_unless_a_number_is_configured() -> None:

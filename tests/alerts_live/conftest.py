@@ -22,7 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.parent.name == "alerts_live" and "stand" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("alerts_live"))
             item.add_marker(pytest.mark.servers)
-            item.add_marker(pytest.mark.timeout(300))  # the lab's own limits come first: they show the logs
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench import rules
@@ -56,7 +55,6 @@ def test_history_goes_back_as_far_as_rules_look() -> None:
     assert all(line.startswith("wsrep_last_committed{") for line in old)
 
 
-@pytest.mark.timeout(300)
 def test_prometheus_evaluates_all_rules_over_a_small_fleet_and_sees_the_node_that_is_down(
     cluster: Trio, tmp_path: Path
 ) -> None:

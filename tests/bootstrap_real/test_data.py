@@ -155,7 +155,6 @@ def test_19_a_joiner_killed_three_times_in_its_sst_takes_a_whole_one_in_the_end(
     scenario.check()
 
 
-@pytest.mark.timeout(300)  # two outages, and two full transfers one after the other
 def test_20_a_node_that_is_forced_gives_up_what_others_have_and_those_take_an_sst(scenario: Scenario) -> None:
     site, pods = scenario.site, scenario.pods
     with scenario.lagging(pods[2]):

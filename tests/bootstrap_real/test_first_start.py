@@ -44,6 +44,7 @@ def check_initial(site: Site, watch: Watch) -> None:
     epoch = check_elected_once(site, 0, "initial")
     assert epoch["mode"] == "initial"
     assert epoch["parent"] == 0
+    wait_until(lambda: watch.uuids, 10, "the watch has seen the Primary component", site.pods[0].logs)
     watch.check()
     assert watch.uuids == [epoch["uuid"]]
 

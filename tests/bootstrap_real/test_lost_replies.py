@@ -48,7 +48,6 @@ def site(gateways: dict[str, FaultyGateway]) -> Iterator[Site]:
             made.close()
 
 
-@pytest.mark.timeout(360)  # it is chance that says when twelve seconds pass without a fault
 @pytest.mark.parametrize("faults", [MIXED, EVERY_SECOND_REPLY_LOST], ids=["mixed", "lost"])
 def test_32_whatever_becomes_of_etcds_answers_one_is_elected_and_nobody_twice(
     scenario: Scenario, gateways: dict[str, FaultyGateway], faults: Faults

@@ -50,7 +50,6 @@ def test_05_of_nodes_with_equal_positions_the_lowest_number_is_elected_and_nobod
     scenario.check()
 
 
-@pytest.mark.timeout(400)
 def test_05_a_joiner_whose_component_is_lost_before_it_has_a_state_does_not_keep_the_others_waiting(
     scenario: Scenario,
 ) -> None:

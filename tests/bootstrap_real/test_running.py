@@ -203,7 +203,6 @@ def test_16_a_minority_that_restarts_behind_a_partition_waits_and_the_majority_s
         scenario.close()
 
 
-@pytest.mark.timeout(400)  # two state transfers, and 30 s in between
 @pytest.mark.skipif(bool(namespaces_missing()), reason=namespaces_missing())
 def test_a_joiner_that_loses_sight_of_the_group_in_its_sst_is_started_again_and_joins(
     apart: Site, network: Namespaces

@@ -82,7 +82,6 @@ def folders(lab_folder: Path) -> Iterator[list[Path]]:
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(400)
 def test_the_tour_sees_all_that_it_expects_and_exits_0(folders: list[Path]) -> None:
     run = demo(folders[0], "--tour")
     try:
@@ -123,7 +122,6 @@ def test_the_tour_sees_all_that_it_expects_and_exits_0(folders: list[Path]) -> N
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(400)
 def test_two_demos_run_side_by_side_one_is_killed_and_the_other_gets_its_node_back(folders: list[Path]) -> None:
     first, second = (demo(folder) for folder in folders)
     try:

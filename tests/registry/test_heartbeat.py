@@ -466,7 +466,6 @@ def test_a_compaction_with_a_defragmentation_hides_no_key_and_ends_none(
     assert node.reading().view.revision > now
 
 
-@pytest.mark.timeout(120)
 def test_a_minute_without_quorum_is_no_leader_and_ends_no_key(nodes: Callable[..., Node], cluster: EtcdCluster) -> None:
     node = nodes().start()
     eventually(lambda: node.sees("a"))

@@ -54,7 +54,7 @@ class Node:
         self._read_datadir = read_datadir
         self._lock = threading.Lock()  # guards what follows
         self._largest = 0
-        self._answered: float | None = None
+        self._answered = float("-inf")
         """When the last reading that has a sample was begun, by the sampler's clock."""
 
     def database(self, timeout: float) -> DatabaseReading:
@@ -62,7 +62,7 @@ class Node:
         reading = self._sampler.read(MAX_AGE, timeout)
         if reading.sample is not None:
             with self._lock:
-                self._answered = max(reading.taken, self._answered or reading.taken)
+                self._answered = max(self._answered, reading.taken)
                 if reading.sample.primary:
                     self._largest = max(self._largest, reading.sample.cluster_size)
         return reading
@@ -116,8 +116,8 @@ class Node:
         silence = self._wall() - facts.sst_changed
         with self._lock:
             # Ages, not times: the wall clock may have been set between the two.
-            answered = None if self._answered is None else self._clock() - self._answered
-        if silence > _TRANSFER_SILENCE or (answered is not None and silence >= answered):
+            answered = self._clock() - self._answered
+        if silence > _TRANSFER_SILENCE or silence >= answered:
             return None
         return self._joiner(facts)
 
